@@ -1,0 +1,206 @@
+#pragma once
+
+// What the live driver needs from outside, and nothing more: a journal that keeps what was
+// decided, an executor that makes attempts run, a history that lists what is over, a clock.
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.h"
+#include "base/hash.h"
+#include "base/id.h"
+#include "base/quantity.h"
+
+namespace tenbin {
+
+// ---- clock ----
+
+class Clock {
+ public:
+  virtual ~Clock() = default;
+  virtual Instant now() = 0;  // wall clock, UTC; may step, the driver never lets ledger time go back
+};
+
+// ---- journal ----
+
+/// One record: what was asked and what became true. `body` is one JSON text (docs/formats/journal.md);
+/// `hash` chains it to the record before.
+struct Record {
+  std::uint64_t sequence = 0;  // 1, 2, 3 ...
+  Instant at;
+  Hash hash;
+  std::string body;
+};
+
+/// Bytes kept under their own hash, for example the command, script and environment of a job.
+struct Blob {
+  Hash hash;
+  std::string bytes;
+};
+
+/// The World encoded as it was after record `sequence`, whose hash was `chain`.
+struct Snapshot {
+  std::uint64_t sequence = 0;
+  Hash chain;
+  std::string bytes;
+};
+
+class Journal {
+ public:
+  virtual ~Journal() = default;
+
+  /// Writes all of it in one transaction. When it returns without error the records survive kill -9
+  /// and loss of power. After an error the caller must end the process: what is on the disk is
+  /// unknown, and nothing of the batch may be shown to anyone.
+  virtual Result<void> append(std::span<const Record> records, std::span<const Blob> blobs) = 0;
+
+  /// Calls `visit` for every record from `from` on, in order, until it returns false.
+  virtual Result<void> read(std::uint64_t from, const std::function<bool(const Record&)>& visit) = 0;
+
+  /// The bytes under `hash`, if they are there. May be called from another thread than append.
+  virtual Result<std::optional<std::string>> blob(const Hash& hash) = 0;
+
+  /// Keeps a snapshot (durable, checked by its own hash) and drops all but the newest two. May be
+  /// called from another thread than append, and does not hold it up.
+  virtual Result<void> save_snapshot(const Snapshot& snapshot) = 0;
+
+  /// The newest snapshot that is whole, or none. A damaged one is passed over.
+  virtual Result<std::optional<Snapshot>> newest_snapshot() = 0;
+};
+
+// ---- executor ----
+
+/// One run of one job.
+struct AttemptId {
+  std::uint64_t job = 0;
+  std::uint32_t attempt = 0;  // 1, 2, 3 ...
+
+  constexpr auto operator<=>(const AttemptId&) const = default;
+};
+
+/// One member of a gang: what it gets on its node.
+struct MemberPlace {
+  std::string node;
+  std::vector<int> gpus;        // device indexes on that node
+  std::int64_t gpu_milli = 0;   // 1000 for each whole GPU; a fraction shares the one device named
+};
+
+/// Everything that a supervisor needs to run one attempt.
+struct AttemptSpec {
+  AttemptId id;
+  std::uint64_t epoch = 0;               // of the service that starts it
+  std::vector<std::string> argv;         // what every member runs
+  std::map<std::string, std::string> environment;  // on top of a clean one
+  std::string directory;                 // working directory; empty: one of its own under the work area
+  std::vector<MemberPlace> members;      // rank order
+  Instant started;                       // of the JobStarted record
+  Span time_limit;
+  Span grace;                            // between TERM and KILL
+  std::int64_t output_cap = 0;           // bytes kept per member and stream
+};
+
+enum class Outcome : std::uint8_t {
+  exited,         // every member ended by itself; `code` is the first non-zero exit status, else 0
+  signalled,      // a member was ended by a signal of its own; `code` is the signal
+  time_limit,     // stopped because the limit was reached
+  stopped,        // stopped because the service asked
+  launch_failed,  // could not be started; `words` say why
+  lost,           // the supervisor or node is gone, what ran there has ended
+};
+
+struct AttemptEnd {
+  AttemptId id;
+  Outcome outcome = Outcome::lost;
+  std::int32_t code = 0;
+  Instant ended;      // wall clock of the machine where it ran
+  std::string words;  // for a person; may be empty
+};
+
+class Executor {
+ public:
+  virtual ~Executor() = default;
+
+  /// Ends are told to `listener`, from the executor's own thread, at least once each until
+  /// `forget`. Call before anything else.
+  virtual void listen(std::function<void(AttemptEnd)> listener) = 0;
+
+  /// Starts an attempt whose start is already in the journal. Never blocks; trouble arrives as
+  /// an AttemptEnd. An attempt that was started before is not started again: it is adopted, so that
+  /// after a restart of the service the driver simply starts all that the World says is running.
+  virtual void start(AttemptSpec spec) = 0;
+
+  /// Asks for TERM, then KILL after the grace. The end arrives as an AttemptEnd.
+  virtual void stop(AttemptId id) = 0;
+
+  /// The end of this attempt is in the journal: its bookkeeping may go (its output stays).
+  virtual void forget(AttemptId id) = 0;
+
+  /// Where a member's output lies: `stream` is "stdout" or "stderr". The file may not exist yet.
+  virtual std::string output_file(AttemptId id, int rank, std::string_view stream) const = 0;
+};
+
+// ---- history ----
+
+/// A job that is over, as lists and statements show it. Names, not ids: it outlives the World's rows.
+struct SettledJob {
+  std::uint64_t job = 0;
+  std::uint64_t array = 0;     // first job of its array, 0 if none
+  std::int32_t task = 0;       // index in the array
+  std::string project, person, name;
+  std::string state;           // completed, failed, cancelled, time_limit
+  std::int32_t code = 0;
+  std::string shape;           // for people: "2 x 1 GPU"
+  std::string region, pool;    // empty if it never started
+  std::uint32_t attempts = 0;
+  std::int64_t gpus_milli = 0;
+  Span time_limit;
+  Instant submitted, started, ended;  // started is 0 if it never did
+  Credits held, charged;
+  Hash spec;
+};
+
+/// What one lot paid for one job.
+struct ChargeRow {
+  std::uint64_t sequence = 0;  // of the record
+  Instant at;
+  std::uint64_t job = 0;
+  std::string project, grant, funder, lot;
+  Credits amount;
+};
+
+struct HistoryQuery {
+  std::string project;          // empty: all
+  std::string person;           // empty: all
+  std::string state;            // empty: all
+  std::uint64_t before = 0;     // only jobs with a smaller id; 0: from the newest
+  std::size_t limit = 100;
+};
+
+/// Read models of what is over, written by a follower of the journal into a file of their own, with
+/// a watermark. They can be dropped and built again from the journal.
+class History {
+ public:
+  virtual ~History() = default;
+
+  /// Adds rows and moves the watermark to record `sequence`, in one transaction. Rows of records at
+  /// or below the present watermark are ignored, so telling twice is telling once.
+  virtual Result<void> follow(std::uint64_t sequence, std::span<const SettledJob> jobs,
+                              std::span<const ChargeRow> charges) = 0;
+  virtual Result<std::uint64_t> watermark() = 0;
+
+  // Queries may come from another thread than follow.
+  virtual Result<std::optional<SettledJob>> job(std::uint64_t id) = 0;
+  virtual Result<std::vector<SettledJob>> jobs(const HistoryQuery& query) = 0;  // newest first
+  virtual Result<std::vector<ChargeRow>> charges(std::string_view project, std::uint64_t after_sequence,
+                                                 std::size_t limit) = 0;  // oldest first
+  /// Drops everything, watermark 0.
+  virtual Result<void> clear() = 0;
+};
+
+}  // namespace tenbin
