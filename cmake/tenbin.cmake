@@ -35,7 +35,8 @@ add_library(tenbin_flags INTERFACE)
 target_compile_features(tenbin_flags INTERFACE cxx_std_23)
 target_include_directories(tenbin_flags INTERFACE ${PROJECT_SOURCE_DIR}/src)
 target_compile_options(tenbin_flags INTERFACE
-  -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wswitch-enum -Werror -fno-omit-frame-pointer)
+  -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wswitch-enum -Wno-missing-field-initializers
+  -Werror -fno-omit-frame-pointer)
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   target_compile_options(tenbin_flags INTERFACE -march=x86-64-v2)
 endif()

@@ -1,0 +1,150 @@
+#pragma once
+
+#include <array>
+#include <bit>
+#include <cstdint>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "base/assert.h"
+
+namespace tenbin {
+
+/// Rows under dense ascending ids, in pages; a page goes when all its rows have retired, so memory
+/// follows the rows that live and not the rows that ever were. Iteration is in id order.
+///
+/// Cost: add, find, at and retire are a shift, a mask and one load. Copying is a copy of the pages
+/// that have living rows. References stay valid until their row retires.
+/// (references: a growing vector was measured 25 to 80 % slower for want of locality.)
+template <class IdType, class Row>
+class Table {
+  static constexpr std::uint64_t rows_per_page = 256;
+  struct Page {
+    std::array<std::uint64_t, rows_per_page / 64> live{};
+    std::uint32_t count = 0;
+    std::array<Row, rows_per_page> rows{};
+  };
+
+ public:
+  using id_type = IdType;
+  using row_type = Row;
+
+  Table() = default;
+  Table(Table&&) noexcept = default;
+  Table& operator=(Table&&) noexcept = default;
+  Table(const Table& other) : next_(other.next_), size_(other.size_), first_page_(other.first_page_) {
+    pages_.reserve(other.pages_.size());
+    for (const auto& page : other.pages_) {
+      pages_.push_back(page ? std::make_unique<Page>(*page) : nullptr);
+    }
+  }
+  Table& operator=(const Table& other) {
+    if (this != &other) *this = Table(other);
+    return *this;
+  }
+
+  /// The id that the next `add` will give.
+  IdType next_id() const { return IdType{next_}; }
+  std::uint64_t size() const { return size_; }
+
+  IdType add(Row row) {
+    const std::uint64_t id = next_;
+    insert(IdType{id}, std::move(row));
+    return IdType{id};
+  }
+
+  /// Adds a row under an id at or above next_id(), for rebuilding a table that has gaps.
+  void insert(IdType id, Row row) {
+    TENBIN_ASSERT(id.value >= next_);
+    const std::uint64_t number = id.value / rows_per_page;
+    if (pages_.empty()) first_page_ = number;
+    while (first_page_ + pages_.size() <= number) pages_.push_back(nullptr);
+    std::unique_ptr<Page>& page = pages_[number - first_page_];
+    if (!page) page = spare_ ? std::move(spare_) : std::make_unique<Page>();
+    const std::uint64_t at = id.value % rows_per_page;
+    page->rows[at] = std::move(row);
+    page->live[at / 64] |= std::uint64_t{1} << (at % 64);
+    ++page->count;
+    ++size_;
+    next_ = id.value + 1;
+  }
+
+  /// Ids below `next` will never be given (again).
+  void skip_to(IdType next) {
+    TENBIN_ASSERT(next.value >= next_);
+    next_ = next.value;
+  }
+
+  Row* find(IdType id) { return const_cast<Row*>(std::as_const(*this).find(id)); }
+  const Row* find(IdType id) const {
+    const std::uint64_t number = id.value / rows_per_page;
+    if (number < first_page_ || number - first_page_ >= pages_.size()) return nullptr;
+    const Page* page = pages_[number - first_page_].get();
+    const std::uint64_t at = id.value % rows_per_page;
+    if (!page || !(page->live[at / 64] >> (at % 64) & 1)) return nullptr;
+    return &page->rows[at];
+  }
+  Row& at(IdType id) {
+    Row* row = find(id);
+    TENBIN_ASSERT(row != nullptr);
+    return *row;
+  }
+  const Row& at(IdType id) const {
+    const Row* row = find(id);
+    TENBIN_ASSERT(row != nullptr);
+    return *row;
+  }
+
+  void retire(IdType id) {
+    Row& row = at(id);
+    row = Row{};
+    const std::uint64_t number = id.value / rows_per_page - first_page_;
+    std::unique_ptr<Page>& page = pages_[number];
+    const std::uint64_t bit = id.value % rows_per_page;
+    page->live[bit / 64] &= ~(std::uint64_t{1} << (bit % 64));
+    --size_;
+    if (--page->count > 0 || next_ / rows_per_page == id.value / rows_per_page) return;
+    spare_ = std::move(page);
+    if (number == 0) drop_leading_pages();
+  }
+
+  /// Calls `visit(id, row)` for every living row in id order.
+  template <class Visit>
+  void each(Visit&& visit) const {
+    for (std::size_t p = 0; p < pages_.size(); ++p) {
+      if (!pages_[p]) continue;
+      for (std::size_t word = 0; word < pages_[p]->live.size(); ++word) {
+        for (std::uint64_t bits = pages_[p]->live[word]; bits; bits &= bits - 1) {
+          const std::uint64_t at = word * 64 + static_cast<std::uint64_t>(std::countr_zero(bits));
+          visit(IdType{(first_page_ + p) * rows_per_page + at}, pages_[p]->rows[at]);
+        }
+      }
+    }
+  }
+
+  /// Bytes that the table holds on the heap, rows' own heap blocks not counted.
+  std::size_t bytes() const {
+    std::size_t pages = spare_ ? 1 : 0;
+    for (const auto& page : pages_) pages += page ? 1 : 0;
+    return pages * sizeof(Page) + pages_.capacity() * sizeof(pages_[0]);
+  }
+
+ private:
+  void drop_leading_pages() {
+    std::size_t empty = 0;
+    while (empty < pages_.size() && !pages_[empty]) ++empty;
+    // Erasing a prefix moves the rest: wait until that is worth it.
+    if (empty < pages_.size() && empty < 64) return;
+    pages_.erase(pages_.begin(), pages_.begin() + static_cast<std::ptrdiff_t>(empty));
+    first_page_ += empty;
+  }
+
+  std::vector<std::unique_ptr<Page>> pages_;
+  std::unique_ptr<Page> spare_;  // the page freed last, so that a steady flow allocates nothing
+  std::uint64_t next_ = 1;
+  std::uint64_t size_ = 0;
+  std::uint64_t first_page_ = 0;
+};
+
+}  // namespace tenbin

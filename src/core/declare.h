@@ -1,0 +1,35 @@
+#pragma once
+
+#include <optional>
+
+#include "core/handlers.h"
+
+// What all declarations share: names are checked, and declaring the same thing twice is no change.
+
+namespace tenbin {
+
+/// 1 to 64 characters of a-z, 0-9, '-', '_' and '.', beginning with a letter or digit.
+bool valid_name(Text name);
+
+inline std::optional<Refusal> check_names(Text name, Text title) {
+  if (!valid_name(name)) return refuse(Reason::name_invalid);
+  if (title.size() > title_bytes_max) {
+    return refuse(Reason::title_too_long, static_cast<std::int64_t>(title_bytes_max));
+  }
+  return std::nullopt;
+}
+
+template <class IdType>
+IdType find_name(const World::Index::Names<IdType>& names, Text name) {
+  const auto found = names.find(name);
+  return found == names.end() ? IdType{} : found->second;
+}
+
+/// The answer to a declaration whose name exists already.
+template <class IdType>
+Decision already(IdType id, bool same) {
+  if (!same) return std::unexpected(refuse(Reason::name_taken));
+  return id.value;
+}
+
+}  // namespace tenbin

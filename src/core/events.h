@@ -1,0 +1,265 @@
+#pragma once
+
+#include <span>
+#include <type_traits>
+#include <variant>
+
+#include "core/reasons.h"
+#include "core/types.h"
+
+// Everything that can become true. An event is complete in itself, so that it can be understood
+// years later; only events change the World. Names and order of fields are a format
+// (docs/formats/journal.md): a changed meaning gets a new name.
+
+namespace tenbin {
+
+// ---- programmes ----
+
+struct FunderDeclared {
+  FunderId funder;
+  Text name, title;
+  Money commitment;
+  Credits credits_per_minor, committed;  // committed: the commitment at that rate
+  TENBIN_FIELDS(funder, name, title, commitment, credits_per_minor, committed)
+};
+struct ProgrammeDeclared {
+  ProgrammeId programme;
+  Text name, title;
+  TENBIN_FIELDS(programme, name, title)
+};
+struct OrganisationDeclared {
+  OrganisationId organisation;
+  Text name, title;
+  TENBIN_FIELDS(organisation, name, title)
+};
+struct GrantDeclared {
+  GrantId grant;
+  Text name, title;
+  ProgrammeId programme;
+  OrganisationId organisation;
+  TENBIN_FIELDS(grant, name, title, programme, organisation)
+};
+struct LotDeclared {
+  LotId lot;
+  Text name;
+  GrantId grant;
+  FunderId funder;
+  Money amount;
+  Credits credits;
+  Instant valid_from, expires;
+  std::uint64_t regions = 0;  // bit id-1 for each; 0: anywhere
+  TENBIN_FIELDS(lot, name, grant, funder, amount, credits, valid_from, expires, regions)
+};
+struct ProjectDeclared {
+  ProjectId project;
+  Text name, title;
+  OrganisationId organisation;
+  TENBIN_FIELDS(project, name, title, organisation)
+};
+struct LotPart {
+  LotId lot;
+  ShareId share;
+  Credits amount;
+  TENBIN_FIELDS(lot, share, amount)
+};
+struct AllocationDeclared {
+  AllocationId allocation;
+  Text name;
+  GrantId grant;
+  ProjectId project;
+  Credits amount;
+  Text lot;
+  std::span<const LotPart> parts;  // add up to amount
+  TENBIN_FIELDS(allocation, name, grant, project, amount, lot, parts)
+};
+struct LotExpired {  // what nobody holds of it goes back
+  LotId lot;
+  Credits unallocated;
+  std::span<const Leg> shares;
+  TENBIN_FIELDS(lot, unallocated, shares)
+};
+struct CreditExpired {  // a hold on an expired lot was released: it has nowhere to go back to
+  std::span<const Leg> shares;
+  TENBIN_FIELDS(shares)
+};
+
+// ---- people ----
+
+struct PersonDeclared {
+  PersonId person;
+  Text name, title;
+  Role role = Role::member;
+  TENBIN_FIELDS(person, name, title, role)
+};
+struct MemberDeclared {
+  ProjectId project;
+  PersonId person;
+  TENBIN_FIELDS(project, person)
+};
+struct TokenCreated {
+  TokenId token;
+  PersonId person;
+  Text label;
+  Hash hash;
+  Instant expires;
+  TENBIN_FIELDS(token, person, label, hash, expires)
+};
+struct TokenRevoked {
+  TokenId token;
+  TENBIN_FIELDS(token)
+};
+
+// ---- fleet ----
+
+struct ProviderDeclared {
+  ProviderId provider;
+  Text name, title;
+  TENBIN_FIELDS(provider, name, title)
+};
+struct RegionDeclared {
+  RegionId region;
+  Text name, title;
+  TENBIN_FIELDS(region, name, title)
+};
+struct GpuModelSeen {
+  GpuModelId model;
+  Text name;
+  TENBIN_FIELDS(model, name)
+};
+struct PoolDeclared {
+  PoolId pool;
+  Text name;
+  ProviderId provider;
+  RegionId region;
+  GpuModelId model;
+  PoolKind kind = PoolKind::nodes;
+  std::uint32_t gpus_per_node = 0;
+  Cpus cpus;
+  Memory memory;
+  Gpus counted;
+  TENBIN_FIELDS(pool, name, provider, region, model, kind, gpus_per_node, cpus, memory, counted)
+};
+struct NodeDeclared {
+  NodeId node;
+  Text name;
+  PoolId pool;
+  std::uint32_t first_device = 0;
+  TENBIN_FIELDS(node, name, pool, first_device)
+};
+struct PriceSet {
+  PriceId price;  // ascending: a job keeps the prices in force when it was submitted
+  PoolId pool;
+  Credits gpu_hour;
+  std::uint32_t fraction_ppm = 0;
+  TENBIN_FIELDS(price, pool, gpu_hour, fraction_ppm)
+};
+struct NodeStateSet {
+  NodeId node;
+  NodeState state = NodeState::up;
+  TENBIN_FIELDS(node, state)
+};
+
+// ---- jobs ----
+
+struct JobQueued {
+  JobId job;
+  ProjectId project;
+  PersonId person;
+  Shape shape;
+  PoolSet pools;         // that could run it
+  Span time_limit;
+  PriceId prices;        // the prices in force: those with an id up to this
+  JobId array;           // first job of its array; none: not in one
+  std::uint32_t task = 0;
+  Hash spec;
+  Credits held;          // the dearest placement that it permits
+  std::span<const Leg> legs;
+  TENBIN_FIELDS(job, project, person, shape, pools, time_limit, prices, array, task, spec, held, legs)
+};
+struct JobParked {  // no region that it permits has eligible credit left
+  JobId job;
+  TENBIN_FIELDS(job)
+};
+struct PromiseMoved {  // this blocked job will start no later than `at` if all keep their limits
+  PoolId pool;
+  JobId job;
+  Instant at;
+  Gpus spare;                     // counted pools: what backfill may use beyond `at`
+  std::span<const NodeId> nodes;  // pools of nodes: where; backfill there ends before `at`
+  std::uint64_t seen = 0;         // releases counted in the job's pools when this was worked out
+  TENBIN_FIELDS(pool, job, at, spare, nodes, seen)
+};
+struct JobStarted {
+  JobId job;
+  std::uint32_t attempt = 0;
+  PoolId pool;
+  Rate rate;
+  Credits held;                     // may be lower than before: the price of this place
+  std::span<const Leg> legs;
+  std::span<const Slice> slices;    // empty in a counted pool
+  TENBIN_FIELDS(job, attempt, pool, rate, held, legs, slices)
+};
+struct StopRequested {
+  JobId job;
+  TENBIN_FIELDS(job)
+};
+struct AttemptLost {  // not charged; the hold stays and the job waits again, at its old place
+  JobId job;
+  std::uint32_t attempt = 0;
+  Instant ended;
+  TENBIN_FIELDS(job, attempt, ended)
+};
+struct JobSettled {
+  JobId job;
+  std::uint32_t attempt = 0;
+  JobState state = JobState::completed;
+  std::int32_t code = 0;
+  Instant ended;
+  Credits charged, released;
+  std::span<const Leg> captures;  // add up to charged
+  TENBIN_FIELDS(job, attempt, state, code, ended, charged, released, captures)
+};
+
+// ---- the driver's own ----
+
+struct PolicySet {
+  Backfill backfill = Backfill::easy;
+  TENBIN_FIELDS(backfill)
+};
+struct EpochOpened {
+  std::uint64_t epoch = 0;
+  TENBIN_FIELDS(epoch)
+};
+struct RequestAnswered {  // what a repeat of this request will be told
+  RequestId request;
+  std::uint64_t asked = 0;   // digest of who asked what
+  std::uint64_t result = 0;  // id of what was made
+  bool refused = false;
+  Reason reason = Reason::not_permitted;
+  std::int64_t a = 0, b = 0, c = 0, d = 0;
+  TENBIN_FIELDS(request, asked, result, refused, reason, a, b, c, d)
+};
+struct RequestsForgotten {
+  std::uint64_t count = 0;
+  TENBIN_FIELDS(count)
+};
+
+using Event = std::variant<FunderDeclared, ProgrammeDeclared, OrganisationDeclared, GrantDeclared,
+                           LotDeclared, ProjectDeclared, AllocationDeclared, LotExpired, CreditExpired,
+                           PersonDeclared, MemberDeclared, TokenCreated, TokenRevoked,
+                           ProviderDeclared, RegionDeclared, GpuModelSeen, PoolDeclared, NodeDeclared,
+                           PriceSet, NodeStateSet, JobQueued, JobParked, PromiseMoved, JobStarted,
+                           StopRequested, AttemptLost, JobSettled, PolicySet, EpochOpened,
+                           RequestAnswered, RequestsForgotten>;
+static_assert(std::is_trivially_copyable_v<Event> && std::is_trivially_destructible_v<Event>,
+              "events are plain: their variable parts lie in an arena");
+
+inline constexpr std::array<std::string_view, std::variant_size_v<Event>> event_names{
+    "FunderDeclared", "ProgrammeDeclared", "OrganisationDeclared", "GrantDeclared", "LotDeclared",
+    "ProjectDeclared", "AllocationDeclared", "LotExpired", "CreditExpired", "PersonDeclared",
+    "MemberDeclared", "TokenCreated", "TokenRevoked", "ProviderDeclared", "RegionDeclared",
+    "GpuModelSeen", "PoolDeclared", "NodeDeclared", "PriceSet", "NodeStateSet", "JobQueued",
+    "JobParked", "PromiseMoved", "JobStarted", "StopRequested", "AttemptLost", "JobSettled",
+    "PolicySet", "EpochOpened", "RequestAnswered", "RequestsForgotten"};
+
+}  // namespace tenbin

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+#include "base/arena.h"
+#include "core/events.h"
+
+namespace tenbin {
+
+/// What decisions say: events in order, with an arena for their texts and lists. The loop owns one
+/// and uses it again, so that a decision allocates nothing (a fresh vector for each was measured at
+/// 2.5 times the instructions of the whole). Events stay valid until `clear`.
+class Facts {
+ public:
+  template <class E>
+  void add(const E& event) {
+    events_.emplace_back(event);
+  }
+  Text text(Text t) { return arena_.text(t); }
+  template <class T>
+  std::span<const T> list(std::span<const T> items) {
+    return arena_.list(items);
+  }
+  template <class T>
+  std::span<T> make(std::size_t count) {
+    return arena_.make<T>(count);
+  }
+  Arena& arena() { return arena_; }
+
+  const std::vector<Event>& events() const { return events_; }
+  std::size_t size() const { return events_.size(); }
+  const Event& operator[](std::size_t i) const { return events_[i]; }
+  /// Takes back the events from `size` on: a decision that ends in a refusal leaves none.
+  void shrink(std::size_t size) { events_.erase(events_.begin() + static_cast<std::ptrdiff_t>(size), events_.end()); }
+  void clear() {
+    events_.clear();
+    arena_.clear();
+  }
+
+ private:
+  std::vector<Event> events_;
+  Arena arena_;
+};
+
+}  // namespace tenbin

@@ -1,0 +1,276 @@
+#include "core/fleet/room.h"
+
+#include <algorithm>
+
+namespace tenbin {
+
+namespace {
+
+/// The whole nodes and the rest that a bare count needs in a pool of nodes.
+struct CountNeed {
+  std::uint32_t nodes = 0;  // wholly free ones
+  Gpus rest;
+};
+CountNeed count_need(const Pool& pool, Gpus gpus) {
+  const std::int64_t node = std::int64_t{pool.gpus_per_node} * 1'000;
+  if (gpus.count <= node) return {0, gpus};
+  return {static_cast<std::uint32_t>(gpus.count / node), Gpus{gpus.count % node}};
+}
+
+bool node_offers(const Pool& pool, const Shape& shape) {
+  return (pool.cpus == Cpus{0} || shape.cpus <= pool.cpus) &&
+         (pool.memory == Memory{0} || shape.memory <= pool.memory);
+}
+
+/// The search for one job: which nodes may be used, and which it uses already.
+class Search {
+ public:
+  Search(const World& world, const Pool& pool, const Shape& shape, std::span<const NodeId> avoid,
+         std::vector<Slice>& slices)
+      : world_(world), pool_(pool), shape_(shape), avoid_(avoid), slices_(slices) {
+    slices_.clear();
+  }
+
+  // `members` nodes with `gpus` each, on nodes of their own.
+  bool members(std::uint32_t members, Gpus gpus) {
+    return gpus.count < 1'000 ? fractions(members, static_cast<std::uint32_t>(gpus.count))
+                              : whole(members, static_cast<std::uint32_t>(gpus.count / 1'000));
+  }
+
+ private:
+  bool usable(const Node& node, NodeId id) const {
+    if (pool_.cpus > Cpus{0} && node.cpus_free < shape_.cpus) return false;
+    if (pool_.memory > Memory{0} && node.memory_free < shape_.memory) return false;
+    return avoid_.empty() || !std::ranges::binary_search(avoid_, id);
+  }
+  bool used(NodeId id) const {
+    return std::ranges::any_of(slices_, [&](const Slice& s) { return s.node == id; });
+  }
+
+  bool whole(std::uint32_t wanted, std::uint32_t gpus) {
+    std::uint32_t could = 0;
+    for (std::uint32_t f = gpus; f <= pool_.gpus_per_node; ++f) could += pool_.count_by_whole[f];
+    if (could < wanted) return false;
+    // The remainder of a bare count comes after whole nodes, which were taken from the lowest on.
+    const std::size_t after_whole_nodes =
+        slices_.empty() ? 0 : world_.nodes.at(slices_.back().node).position + std::size_t{1};
+    for (std::uint32_t f = gpus; f <= pool_.gpus_per_node; ++f) {
+      if (pool_.count_by_whole[f] == 0) continue;
+      const PositionSet& nodes = pool_.by_whole[f];
+      const std::size_t first = f == pool_.gpus_per_node ? after_whole_nodes : 0;
+      for (std::size_t p = nodes.next(first); p != PositionSet::none; p = nodes.next(p + 1)) {
+        const NodeId id = pool_.nodes[p];
+        const Node& node = world_.nodes.at(id);
+        if (!usable(node, id)) continue;
+        std::uint32_t mask = 0, rest = node.free_mask;
+        for (std::uint32_t g = 0; g < gpus; ++g, rest &= rest - 1) mask |= rest & -rest;
+        slices_.push_back({id, mask, 0});
+        if (--wanted == 0) return true;
+      }
+    }
+    return false;
+  }
+
+  bool fractions(std::uint32_t wanted, std::uint32_t milli) {
+    for (auto it = pool_.partial.lower_bound({milli, 0, 0}); it != pool_.partial.end(); ++it) {
+      const auto [free, position, device] = *it;
+      const NodeId id = pool_.nodes[position];
+      if (!usable(world_.nodes.at(id), id) || used(id)) continue;
+      slices_.push_back({id, std::uint32_t{1} << device, milli});
+      if (--wanted == 0) return true;
+    }
+    for (std::uint32_t f = 1; f <= pool_.gpus_per_node; ++f) {
+      if (pool_.count_by_whole[f] == 0) continue;
+      const PositionSet& nodes = pool_.by_whole[f];
+      for (std::size_t p = nodes.next(0); p != PositionSet::none; p = nodes.next(p + 1)) {
+        const NodeId id = pool_.nodes[p];
+        const Node& node = world_.nodes.at(id);
+        if (!usable(node, id) || used(id)) continue;
+        slices_.push_back({id, node.free_mask & -node.free_mask, milli});
+        if (--wanted == 0) return true;
+      }
+    }
+    return false;
+  }
+
+  const World& world_;
+  const Pool& pool_;
+  const Shape& shape_;
+  std::span<const NodeId> avoid_;
+  std::vector<Slice>& slices_;
+};
+
+void list_node(Pool& pool, const Node& node) {
+  const std::uint32_t f = node.free_whole();
+  pool.by_whole[f].set(node.position);
+  ++pool.count_by_whole[f];
+}
+void unlist_node(Pool& pool, const Node& node) {
+  const std::uint32_t f = node.free_whole();
+  pool.by_whole[f].clear(node.position);
+  --pool.count_by_whole[f];
+}
+
+/// Puts an up node into its pool's indexes, or takes it out.
+enum class Listing { in, out };
+void relist(Pool& pool, const Node& node, Listing listing) {
+  if (node.state != NodeState::up) return;
+  Gpus free{std::int64_t{node.free_whole()} * 1'000};
+  listing == Listing::in ? list_node(pool, node) : unlist_node(pool, node);
+  for (const PartialGpu& gpu : node.partial) {
+    free += Gpus{gpu.free_milli};
+    const std::tuple key{gpu.free_milli, node.position, gpu.device};
+    if (listing == Listing::in) {
+      pool.partial.insert(key);
+    } else {
+      pool.partial.erase(key);
+    }
+  }
+  pool.free += listing == Listing::in ? free : -free;
+}
+
+/// Keeps a node out of its pool's indexes while what lies on it changes.
+class Unlisted {
+ public:
+  Unlisted(Pool& pool, Node& node) : pool_(pool), node_(node) { relist(pool_, node_, Listing::out); }
+  ~Unlisted() { relist(pool_, node_, Listing::in); }
+  Unlisted(const Unlisted&) = delete;
+  Unlisted& operator=(const Unlisted&) = delete;
+
+ private:
+  Pool& pool_;
+  Node& node_;
+};
+
+PartialGpu* find_partial(Node& node, std::uint32_t device) {
+  for (PartialGpu& gpu : node.partial) {
+    if (gpu.device == device) return &gpu;
+  }
+  return nullptr;
+}
+
+void take_slice(Node& node, const Slice& slice) {
+  if (slice.milli == 0) {
+    TENBIN_ASSERT((node.free_mask & slice.mask) == slice.mask);
+    node.free_mask &= ~slice.mask;
+    return;
+  }
+  const auto device = static_cast<std::uint32_t>(std::countr_zero(slice.mask));
+  if (node.free_mask & slice.mask) {
+    node.free_mask &= ~slice.mask;
+    node.partial.push_back({device, 1'000 - slice.milli});
+    return;
+  }
+  PartialGpu* gpu = find_partial(node, device);
+  TENBIN_ASSERT(gpu && gpu->free_milli >= slice.milli);
+  gpu->free_milli -= slice.milli;
+}
+
+void give_slice(Node& node, const Slice& slice) {
+  if (slice.milli == 0) {
+    TENBIN_ASSERT((node.free_mask & slice.mask) == 0);
+    node.free_mask |= slice.mask;
+    return;
+  }
+  PartialGpu* gpu = find_partial(node, static_cast<std::uint32_t>(std::countr_zero(slice.mask)));
+  TENBIN_ASSERT(gpu != nullptr);
+  gpu->free_milli += slice.milli;
+  TENBIN_ASSERT(gpu->free_milli <= 1'000);
+  if (gpu->free_milli < 1'000) return;
+  node.free_mask |= slice.mask;
+  *gpu = node.partial.back();
+  node.partial.pop_back();
+}
+
+}  // namespace
+
+bool fits_empty(const Pool& pool, const Shape& shape) {
+  if (pool.kind == PoolKind::counted) {
+    return shape.all_gpus() <= pool.counted && shape.cpus == Cpus{0} && shape.memory == Memory{0};
+  }
+  if (!node_offers(pool, shape)) return false;
+  const auto node = Gpus{std::int64_t{pool.gpus_per_node} * 1'000};
+  if (shape.packing == Packing::members) {
+    return shape.gpus <= node && shape.members <= pool.nodes.size();
+  }
+  const CountNeed need = count_need(pool, shape.gpus);
+  return need.nodes + (need.rest > Gpus{0} ? 1u : 0u) <= pool.nodes.size();
+}
+
+bool find_room(const World& world, const Pool& pool, const Shape& shape,
+               std::span<const NodeId> avoid, std::vector<Slice>& slices) {
+  slices.clear();
+  if (shape.all_gpus() > pool.free) return false;
+  if (pool.kind == PoolKind::counted) return true;
+  Search search(world, pool, shape, avoid, slices);
+  if (shape.packing == Packing::members) return search.members(shape.members, shape.gpus);
+  const CountNeed need = count_need(pool, shape.gpus);
+  const auto node = Gpus{std::int64_t{pool.gpus_per_node} * 1'000};
+  if (need.nodes > 0 && !search.members(need.nodes, node)) return false;
+  return need.rest == Gpus{0} || search.members(1, need.rest);
+}
+
+void open_pool(Pool& pool) {
+  pool.free = pool.kind == PoolKind::counted ? pool.counted : Gpus{0};
+  pool.nodes.clear();
+  pool.partial.clear();
+  pool.ends = {};
+  pool.by_whole.assign(pool.gpus_per_node + 1, {});
+  pool.count_by_whole.assign(pool.gpus_per_node + 1, 0);
+}
+
+void join_pool(World& world, NodeId id) {
+  Node& node = world.nodes.at(id);
+  Pool& pool = world.pools.at(node.pool);
+  node.position = static_cast<std::uint32_t>(pool.nodes.size());
+  node.free_mask = static_cast<std::uint32_t>((std::uint64_t{1} << pool.gpus_per_node) - 1);
+  node.cpus_free = pool.cpus;
+  node.memory_free = pool.memory;
+  node.partial.clear();
+  pool.nodes.push_back(id);
+  if (node.state != NodeState::up) return;
+  list_node(pool, node);
+  pool.free += Gpus{std::int64_t{pool.gpus_per_node} * 1'000};
+}
+
+void set_state(World& world, NodeId id, NodeState state) {
+  Node& node = world.nodes.at(id);
+  Pool& pool = world.pools.at(node.pool);
+  relist(pool, node, Listing::out);
+  node.state = state;
+  relist(pool, node, Listing::in);
+}
+
+void take(World& world, Pool& pool, const Job& job) {
+  if (pool.kind == PoolKind::counted) {
+    pool.free -= job.shape.all_gpus();
+    TENBIN_ASSERT(pool.free >= Gpus{0});
+    return;
+  }
+  for (const Slice& slice : job.slices) {
+    Node& node = world.nodes.at(slice.node);
+    const Unlisted out(pool, node);
+    take_slice(node, slice);
+    if (pool.cpus > Cpus{0}) node.cpus_free -= job.shape.cpus;
+    if (pool.memory > Memory{0}) node.memory_free -= job.shape.memory;
+    TENBIN_ASSERT(node.cpus_free >= Cpus{0} && node.memory_free >= Memory{0});
+  }
+}
+
+void give_back(World& world, Pool& pool, const Job& job) {
+  ++pool.releases;
+  if (pool.kind == PoolKind::counted) {
+    pool.free += job.shape.all_gpus();
+    TENBIN_ASSERT(pool.free <= pool.counted);
+    return;
+  }
+  for (const Slice& slice : job.slices) {
+    Node& node = world.nodes.at(slice.node);
+    const Unlisted out(pool, node);
+    give_slice(node, slice);
+    if (pool.cpus > Cpus{0}) node.cpus_free += job.shape.cpus;
+    if (pool.memory > Memory{0}) node.memory_free += job.shape.memory;
+  }
+}
+
+}  // namespace tenbin

@@ -1,0 +1,50 @@
+#include "core/declare.h"
+
+// A funder promises money; at a fixed rate that is how far its account may go below zero.
+
+namespace tenbin {
+
+namespace {
+
+bool valid_currency(const Money& money) {
+  for (const char c : money.currency) {
+    if (c < 'A' || c > 'Z') return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+Decision decide(const World& world, const Asked&, const DeclareFunder& c, Instant, Facts& facts) {
+  if (const auto refused = check_names(c.name, c.title)) return std::unexpected(*refused);
+  if (!valid_currency(c.commitment)) return std::unexpected(refuse(Reason::currency_invalid));
+  if (c.commitment.minor <= 0 || c.credits_per_minor <= Credits{0}) {
+    return std::unexpected(refuse(Reason::amount_must_be_positive));
+  }
+  const Wide committed = Wide{c.commitment.minor} * c.credits_per_minor.count;
+  if (c.commitment.minor > money_max || committed > credits_max.count) {
+    return std::unexpected(refuse(Reason::amount_too_large));
+  }
+  if (const FunderId id = find_name(world.index.funders, c.name)) {
+    const Funder& f = world.funders.at(id);
+    return already(id, f.title == c.title && f.commitment == c.commitment &&
+                           f.credits_per_minor == c.credits_per_minor);
+  }
+  const FunderId id = world.funders.next_id();
+  facts.add(FunderDeclared{id, facts.text(c.name), facts.text(c.title), c.commitment,
+                           c.credits_per_minor, Credits{static_cast<std::int64_t>(committed)}});
+  return id.value;
+}
+
+void evolve(World& world, const FunderDeclared& e, Instant) {
+  const AccountId account = world.accounts.add({.overdraft = e.committed});
+  const FunderId id = world.funders.add({.name = std::string(e.name),
+                                         .title = std::string(e.title),
+                                         .commitment = e.commitment,
+                                         .credits_per_minor = e.credits_per_minor,
+                                         .account = account});
+  TENBIN_ASSERT(id == e.funder);
+  world.index.funders.emplace(e.name, id);
+}
+
+}  // namespace tenbin

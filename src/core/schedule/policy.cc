@@ -1,0 +1,14 @@
+#include "core/handlers.h"
+
+namespace tenbin {
+
+Decision decide(const World& world, const Asked&, const SetPolicy& c, Instant, Facts& facts) {
+  if (world.backfill != c.backfill) facts.add(PolicySet{c.backfill});
+  return 0;
+}
+
+void evolve(World& world, const PolicySet& e, Instant) {
+  world.backfill = e.backfill;
+}
+
+}  // namespace tenbin

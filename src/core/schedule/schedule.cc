@@ -1,0 +1,290 @@
+#include "core/schedule/schedule.h"
+
+#include <algorithm>
+
+#include "core/fleet/price.h"
+#include "core/fleet/room.h"
+#include "core/handlers.h"
+#include "core/jobs/attempt.h"
+#include "core/programmes/credit.h"
+
+namespace tenbin {
+
+namespace {
+
+/// Jobs that permit the same pools, and the next of them to look at.
+struct Lane {
+  PoolSet pools;
+  const Waiting* waiting = nullptr;
+  const WaitingJob* next = nullptr;
+};
+
+/// One way to start a job.
+struct Option {
+  PoolId pool;
+  Rate rate;
+};
+
+enum class Credit { there, missing };
+
+/// Whether the job's hold, or what its project has besides, pays for it in `pool`. Fills `legs`.
+Credit credit_for(const World& world, const Job& job, const Pool& pool, Rate rate, Instant now,
+                  std::vector<Leg>& legs) {
+  const Credits need = price(job.limit, rate);
+  bool all_eligible = need <= job.held;
+  for (const Leg& leg : job.legs) {
+    all_eligible = all_eligible && world.lots.at(world.shares.at(leg.share).lot).spendable_in(pool.region);
+  }
+  if (all_eligible) {
+    legs.clear();
+    Credits left = need;
+    for (const Leg& leg : job.legs) {
+      if (left == Credits{0}) break;
+      legs.push_back({leg.share, std::min(leg.amount, left)});
+      left -= legs.back().amount;
+    }
+    return Credit::there;
+  }
+  const Credits found =
+      pick_legs(world, job.project, pool.region, need, now, job.legs.span(), {}, legs);
+  return found == need ? Credit::there : Credit::missing;
+}
+
+class Pass {
+ public:
+  Pass(const World& world, Instant now, Facts& facts) : world_(world), now_(now), facts_(facts) {}
+
+  bool step() {
+    for (const auto& [pools, waiting] : world_.index.lanes) {
+      if (const WaitingJob* head = waiting.head()) lanes_.push_back({pools, &waiting, head});
+    }
+    while (Lane* lane = first_lane()) {
+      const PoolSet open{lane->pools.bits & ~closed_.bits};
+      if (open.empty() && world_.backfill == Backfill::none) {
+        lane->next = nullptr;
+        continue;
+      }
+      const JobId id = lane->next->job;
+      const Job& job = world_.jobs.at(id);
+      if (start_or_park(id, job, open)) return true;
+      if (!open.empty()) {
+        if (world_.backfill == Backfill::none) {
+          closed_.bits |= lane->pools.bits;
+        } else if (promise(id, job, open)) {
+          return true;
+        }
+      }
+      advance(*lane, id);
+    }
+    return false;
+  }
+
+ private:
+  Lane* first_lane() {
+    Lane* first = nullptr;
+    for (Lane& lane : lanes_) {
+      if (lane.next && (!first || lane.next->job < first->next->job)) first = &lane;
+    }
+    return first;
+  }
+
+  // Jobs behind a blocked one are looked at only where they may pass it.
+  void advance(Lane& lane, JobId id) {
+    if ((lane.pools.bits & ~closed_.bits) != 0) {
+      lane.next = lane.waiting->after(id);
+      return;
+    }
+    if (world_.backfill == Backfill::none) {
+      lane.next = nullptr;
+      return;
+    }
+    SmallVector<Window, 4> windows;
+    each_pool(lane.pools, [&](PoolId, const Pool& pool) {
+      const Promise& promise = pool.promise;
+      const Span window = promise.at == never ? Span{INT64_MAX} : promise.at - now_;
+      // On nodes the spare room is what lies off the promised ones: find_room knows.
+      windows.push_back({pool.free, window, pool.kind == PoolKind::counted ? promise.spare : pool.free});
+    });
+    lane.next = lane.waiting->next_match(id, windows.span());
+  }
+
+  template <class Visit>
+  void each_pool(PoolSet pools, Visit&& visit) const {
+    for (std::uint64_t bits = pools.bits; bits; bits &= bits - 1) {
+      const PoolId id{static_cast<std::uint64_t>(std::countr_zero(bits)) + 1};
+      visit(id, world_.pools.at(id));
+    }
+  }
+
+  bool room_in(const Pool& pool, const Job& job, bool is_open) {
+    if (is_open) return find_room(world_, pool, job.shape, {}, slices_);
+    const Promise& promise = pool.promise;
+    const bool ends_before = promise.at == never || now_ + job.limit <= promise.at;
+    if (pool.kind == PoolKind::counted) {
+      return (ends_before || job.shape.all_gpus() <= promise.spare) &&
+             find_room(world_, pool, job.shape, {}, slices_);
+    }
+    return find_room(world_, pool, job.shape,
+                     ends_before ? std::span<const NodeId>{} : std::span<const NodeId>{promise.nodes},
+                     slices_);
+  }
+
+  // Starts the job in the cheapest pool that has room; parks it if only credit is missing.
+  bool start_or_park(JobId id, const Job& job, PoolSet open) {
+    options_.clear();
+    each_pool(job.pools, [&](PoolId pool_id, const Pool& pool) {
+      const auto rate = rate_of(world_, pool, job.shape, job.prices);
+      TENBIN_ASSERT(rate.has_value());
+      options_.push_back({pool_id, *rate});
+    });
+    if (options_.size() > 1) {
+      std::ranges::stable_sort(options_, {}, &Option::rate);
+    }
+    bool room_but_no_credit = false;
+    for (const Option& option : options_) {
+      const Pool& pool = world_.pools.at(option.pool);
+      if (!room_in(pool, job, open.has(option.pool))) continue;
+      if (credit_for(world_, job, pool, option.rate, now_, legs_) == Credit::missing) {
+        room_but_no_credit = true;
+        continue;
+      }
+      facts_.add(JobStarted{.job = id,
+                            .attempt = job.attempt + 1,
+                            .pool = option.pool,
+                            .rate = option.rate,
+                            .held = price(job.limit, option.rate),
+                            .legs = facts_.list<Leg>(legs_),
+                            .slices = facts_.list<Slice>(slices_)});
+      return true;
+    }
+    if (!room_but_no_credit) return false;
+    for (const Option& option : options_) {
+      const Pool& pool = world_.pools.at(option.pool);
+      if (credit_for(world_, job, pool, option.rate, now_, legs_) == Credit::there) return false;
+    }
+    facts_.add(JobParked{id});
+    return true;
+  }
+
+  // The job is blocked: it holds the promise in one open pool, which is closed to all behind it.
+  // True if that promise has to be made or moved first.
+  bool promise(JobId id, const Job& job, PoolSet open) {
+    std::uint64_t seen = 0;
+    each_pool(job.pools, [&](PoolId, const Pool& pool) { seen += pool.releases; });
+    if (job.promised && open.has(job.promised)) {
+      const Promise& kept = world_.pools.at(job.promised).promise;
+      if (kept.seen == seen) {
+        closed_.add(job.promised);
+        return false;
+      }
+    }
+    Forecast best{never, Gpus{0}, {}};
+    PoolId where;
+    each_pool(open, [&](PoolId pool_id, const Pool& pool) {
+      Forecast f = forecast(world_, pool, job.shape, now_);
+      if (where && f.at >= best.at) return;
+      best = std::move(f);
+      where = pool_id;
+    });
+    facts_.add(PromiseMoved{.pool = where,
+                            .job = id,
+                            .at = best.at,
+                            .spare = best.spare,
+                            .nodes = facts_.list<NodeId>(best.nodes),
+                            .seen = seen});
+    return true;
+  }
+
+  const World& world_;
+  Instant now_;
+  Facts& facts_;
+  PoolSet closed_;
+  SmallVector<Lane, 4> lanes_;
+  std::vector<Option> options_;
+  std::vector<Slice> slices_;
+  std::vector<Leg> legs_;
+};
+
+}  // namespace
+
+bool next_step(const World& world, Instant now, Facts& facts) {
+  return Pass(world, now, facts).step();
+}
+
+void evolve(World& world, const JobParked& e, Instant) {
+  Job& job = world.jobs.at(e.job);
+  TENBIN_ASSERT(job.state == JobState::queued);
+  dequeue(world, e.job, job);
+  job.state = JobState::parked;
+  world.index.parked[job.project].insert(e.job);
+  if (job.promised) {
+    world.pools.at(job.promised).promise = {};
+    job.promised = {};
+  }
+}
+
+void evolve(World& world, const PromiseMoved& e, Instant) {
+  Job& job = world.jobs.at(e.job);
+  if (job.promised) world.pools.at(job.promised).promise = {};
+  Promise& promise = world.pools.at(e.pool).promise;
+  if (promise.job) world.jobs.at(promise.job).promised = {};
+  promise.job = e.job;
+  promise.at = e.at;
+  promise.spare = e.spare;
+  promise.nodes.assign(e.nodes.begin(), e.nodes.end());
+  promise.seen = e.seen;
+  job.promised = e.pool;
+}
+
+void evolve(World& world, const JobStarted& e, Instant at) {
+  Job& job = world.jobs.at(e.job);
+  TENBIN_ASSERT(job.state == JobState::queued && e.attempt == job.attempt + 1);
+  dequeue(world, e.job, job);
+
+  // The price of this place may be lower, and other lots may have to pay for it.
+  if (!std::ranges::equal(job.legs, e.legs)) {
+    for (const Leg& leg : job.legs) {
+      const Share& share = world.shares.at(leg.share);
+      release(world.accounts, share.free, share.used, leg.amount);
+    }
+    for (const Leg& leg : e.legs) {
+      const Share& share = world.shares.at(leg.share);
+      hold(world.accounts, share.free, share.used, leg.amount);
+    }
+    job.legs.assign(e.legs);
+  }
+  const bool freed = e.held < job.held;
+  job.held = e.held;
+  job.state = JobState::running;
+  job.attempt = e.attempt;
+  job.pool = e.pool;
+  job.rate = e.rate;
+  job.started = at;
+  job.slices.assign(e.slices);
+  if (job.promised) {
+    world.pools.at(job.promised).promise = {};
+    job.promised = {};
+  }
+
+  Pool& pool = world.pools.at(e.pool);
+  take(world, pool, job);
+  pool.ends.insert({job.expected_end(), e.job, job.shape.all_gpus()});
+
+  // What runs beyond a promise uses up its spare room; if it needs more (an older job came back and
+  // went first), the promise has to be worked out again.
+  Promise& promise = pool.promise;
+  if (promise.job && promise.at != never && job.expected_end() > promise.at) {
+    bool broken = false;
+    if (pool.kind == PoolKind::counted) {
+      promise.spare -= job.shape.all_gpus();
+      broken = promise.spare < Gpus{0};
+    } else {
+      broken = std::ranges::any_of(
+          job.slices, [&](const Slice& s) { return std::ranges::binary_search(promise.nodes, s.node); });
+    }
+    if (broken) promise.seen = UINT64_MAX;
+  }
+  if (freed) unpark(world, job.project);
+}
+
+}  // namespace tenbin

@@ -1,0 +1,262 @@
+#include "core/schedule/waiting.h"
+
+#include <algorithm>
+#include <bit>
+
+#include "base/assert.h"
+
+namespace tenbin {
+
+namespace {
+
+constexpr std::uint32_t class_floor_milli(std::size_t size_class) {
+  return size_class == 0 ? 1 : 1'000u << (size_class - 1);
+}
+
+}  // namespace
+
+Waiting::Waiting(const Waiting& other) : size_(other.size_) {
+  for (const auto& super : other.supers_) {
+    auto copy = std::make_unique<Super>();
+    copy->begin = super->begin;
+    copy->end = super->end;
+    copy->least = super->least;
+    for (std::size_t b = super->begin; b < super->end; ++b) {
+      copy->blocks[b] = std::make_unique<Block>(*super->blocks[b]);
+    }
+    supers_.push_back(std::move(copy));
+  }
+}
+
+Waiting& Waiting::operator=(const Waiting& other) {
+  if (this != &other) *this = Waiting(other);
+  return *this;
+}
+
+std::size_t Waiting::class_of(std::uint32_t gpus_milli) {
+  const std::uint32_t whole = gpus_milli / 1'000;
+  if (whole == 0) return 0;
+  return std::min<std::size_t>(static_cast<std::size_t>(std::bit_width(whole)), classes - 1);
+}
+
+bool Waiting::may_match(const Least& least, std::span<const Window> windows) {
+  for (const Window& w : windows) {
+    for (std::size_t c = 0; c < classes; ++c) {
+      const std::uint32_t floor = class_floor_milli(c);
+      if (floor > w.free.count) break;
+      if (least[c] == none) continue;
+      if (floor <= w.spare.count || (std::int64_t{least[c]} << 4) <= w.window.count) return true;
+    }
+  }
+  return false;
+}
+
+void Waiting::recount(Block& block) {
+  block.least.fill(none);
+  for (std::size_t i = block.begin; i < block.end; ++i) {
+    std::uint32_t& least = block.least[class_of(block.entries[i].gpus_milli)];
+    least = std::min(least, coarse(block.entries[i].limit));
+  }
+}
+
+void Waiting::recount(Super& super) {
+  super.least.fill(none);
+  for (std::size_t b = super.begin; b < super.end; ++b) {
+    for (std::size_t c = 0; c < classes; ++c) {
+      super.least[c] = std::min(super.least[c], super.blocks[b]->least[c]);
+    }
+  }
+}
+
+void Waiting::open_block_at_end() {
+  if (supers_.empty() || supers_.back()->end == fanout) supers_.push_back(std::make_unique<Super>());
+  Super& super = *supers_.back();
+  super.blocks[super.end++] = std::make_unique<Block>();
+}
+
+// A full block in the middle becomes two; a full superblock first becomes two as well.
+void Waiting::split(std::size_t s, std::size_t b) {
+  if (supers_[s]->end - supers_[s]->begin == static_cast<int>(fanout)) {
+    Super& full = *supers_[s];
+    auto right = std::make_unique<Super>();
+    const std::size_t half = fanout / 2;
+    for (std::size_t i = half; i < fanout; ++i) right->blocks[right->end++] = std::move(full.blocks[i]);
+    full.end = half;
+    recount(full);
+    recount(*right);
+    supers_.insert(supers_.begin() + static_cast<std::ptrdiff_t>(s) + 1, std::move(right));
+    if (b >= half) {
+      ++s;
+      b -= half;
+    }
+  }
+  Super& super = *supers_[s];
+  if (super.end == fanout) {  // room is at the front
+    std::move(super.blocks.begin() + super.begin, super.blocks.begin() + super.end, super.blocks.begin());
+    b -= super.begin;
+    super.end = static_cast<std::uint16_t>(super.end - super.begin);
+    super.begin = 0;
+  }
+  std::move_backward(super.blocks.begin() + static_cast<std::ptrdiff_t>(b) + 1,
+                     super.blocks.begin() + super.end, super.blocks.begin() + super.end + 1);
+  ++super.end;
+  auto right = std::make_unique<Block>();
+  Block& left = *super.blocks[b];
+  const std::size_t middle = (left.begin + left.end) / 2;
+  for (std::size_t i = middle; i < left.end; ++i) right->entries[right->end++] = left.entries[i];
+  left.end = static_cast<std::uint16_t>(middle);
+  recount(left);
+  recount(*right);
+  super.blocks[b + 1] = std::move(right);
+}
+
+void Waiting::insert(const WaitingJob& job) {
+  ++size_;
+  const std::size_t c = class_of(job.gpus_milli);
+  const auto lower = [&](Least& least) { least[c] = std::min(least[c], coarse(job.limit)); };
+
+  const bool at_end = supers_.empty() || [&] {
+    const Super& last = *supers_.back();
+    const Block& block = *last.blocks[last.end - 1];
+    return block.entries[block.end - 1].job < job.job;
+  }();
+  if (at_end) {
+    if (supers_.empty() || supers_.back()->blocks[supers_.back()->end - 1]->end == fanout) {
+      open_block_at_end();
+    }
+    Super& super = *supers_.back();
+    Block& block = *super.blocks[super.end - 1];
+    block.entries[block.end++] = job;
+    lower(block.least);
+    lower(super.least);
+    return;
+  }
+  // Somewhere inside: a job that lost its node comes back to its old place.
+  const auto block_last = [](const Block& block) { return block.entries[block.end - 1].job; };
+  std::size_t s = 0;
+  while (block_last(*supers_[s]->blocks[supers_[s]->end - 1]) < job.job) ++s;
+  std::size_t b = supers_[s]->begin;
+  while (block_last(*supers_[s]->blocks[b]) < job.job) ++b;
+  Block* block = supers_[s]->blocks[b].get();
+  if (block->end - block->begin == static_cast<int>(fanout)) {
+    split(s, b);
+    --size_;
+    insert(job);
+    return;
+  }
+  if (block->end == fanout) {
+    std::copy(block->entries.begin() + block->begin, block->entries.begin() + block->end,
+              block->entries.begin());
+    block->end = static_cast<std::uint16_t>(block->end - block->begin);
+    block->begin = 0;
+  }
+  std::size_t i = block->begin;
+  while (block->entries[i].job < job.job) ++i;
+  TENBIN_ASSERT(block->entries[i].job != job.job);
+  std::copy_backward(block->entries.begin() + static_cast<std::ptrdiff_t>(i),
+                     block->entries.begin() + block->end, block->entries.begin() + block->end + 1);
+  block->entries[i] = job;
+  ++block->end;
+  lower(block->least);
+  lower(supers_[s]->least);
+}
+
+void Waiting::remove(JobId job) {
+  const auto super_last = [](const std::unique_ptr<Super>& super) {
+    const Block& block = *super->blocks[super->end - 1];
+    return block.entries[block.end - 1].job;
+  };
+  const auto s = std::ranges::lower_bound(supers_, job, {}, super_last);
+  TENBIN_ASSERT(s != supers_.end());
+  Super& super = **s;
+  const auto b = std::ranges::lower_bound(
+      super.blocks.begin() + super.begin, super.blocks.begin() + super.end, job, {},
+      [](const std::unique_ptr<Block>& block) { return block->entries[block->end - 1].job; });
+  TENBIN_ASSERT(b != super.blocks.begin() + super.end);
+  Block& block = **b;
+  const auto e = std::ranges::lower_bound(block.entries.begin() + block.begin,
+                                          block.entries.begin() + block.end, job, {}, &WaitingJob::job);
+  TENBIN_ASSERT(e != block.entries.begin() + block.end && e->job == job);
+
+  --size_;
+  const std::size_t c = class_of(e->gpus_milli);
+  const std::uint32_t limit = coarse(e->limit);
+  if (e == block.entries.begin() + block.begin) {
+    ++block.begin;
+  } else {
+    std::copy(e + 1, block.entries.begin() + block.end, e);
+    --block.end;
+  }
+  if (block.begin == block.end) {
+    b->reset();
+    if (b == super.blocks.begin() + super.begin) {
+      ++super.begin;
+    } else {
+      std::move(b + 1, super.blocks.begin() + super.end, b);
+      --super.end;
+    }
+    if (super.begin == super.end) {
+      supers_.erase(s);
+      return;
+    }
+  } else {
+    if (block.least[c] != limit) return;
+    std::uint32_t least = none;
+    for (std::size_t i = block.begin; i < block.end; ++i) {
+      if (class_of(block.entries[i].gpus_milli) == c) {
+        least = std::min(least, coarse(block.entries[i].limit));
+      }
+    }
+    block.least[c] = least;
+    if (least == limit) return;
+  }
+  if (super.least[c] != limit) return;
+  std::uint32_t least = none;
+  for (std::size_t i = super.begin; i < super.end; ++i) {
+    least = std::min(least, super.blocks[i]->least[c]);
+  }
+  super.least[c] = least;
+}
+
+const WaitingJob* Waiting::head() const {
+  if (supers_.empty()) return nullptr;
+  const Block& block = *supers_.front()->blocks[supers_.front()->begin];
+  return &block.entries[block.begin];
+}
+
+const WaitingJob* Waiting::after(JobId job) const {
+  static constexpr Window all{Gpus{INT64_MAX}, Span{INT64_MAX}, Gpus{INT64_MAX}};
+  return next_match(job, {&all, 1});
+}
+
+const WaitingJob* Waiting::next_match(JobId job, std::span<const Window> windows) const {
+  for (const auto& super : supers_) {
+    const Block& last = *super->blocks[super->end - 1];
+    if (last.entries[last.end - 1].job <= job || !may_match(super->least, windows)) continue;
+    for (std::size_t b = super->begin; b < super->end; ++b) {
+      const Block& block = *super->blocks[b];
+      if (block.entries[block.end - 1].job <= job || !may_match(block.least, windows)) continue;
+      for (std::size_t i = block.begin; i < block.end; ++i) {
+        const WaitingJob& entry = block.entries[i];
+        if (entry.job <= job) continue;
+        for (const Window& w : windows) {
+          if (entry.gpus_milli <= w.free.count &&
+              (entry.limit <= w.window || entry.gpus_milli <= w.spare.count)) {
+            return &entry;
+          }
+        }
+      }
+    }
+  }
+  return nullptr;
+}
+
+std::size_t Waiting::bytes() const {
+  std::size_t bytes = 0;
+  for (const auto& super : supers_) {
+    bytes += sizeof(Super) + static_cast<std::size_t>(super->end - super->begin) * sizeof(Block);
+  }
+  return bytes;
+}
+
+}  // namespace tenbin

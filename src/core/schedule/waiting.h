@@ -1,0 +1,100 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <span>
+
+#include "core/types.h"
+
+namespace tenbin {
+
+/// One job that waits, as far as backfill needs to know it.
+struct WaitingJob {
+  JobId job;
+  Span limit;
+  std::uint32_t gpus_milli = 0;  // the whole job
+};
+
+/// Room for backfill in one pool: a job of at most `free` GPUs may start if it ends within `window`
+/// or uses at most `spare`.
+struct Window {
+  Gpus free;
+  Span window;
+  Gpus spare;
+};
+
+/// Jobs that wait, in id order, with an index that finds the next one small or short enough without
+/// a scan: blocks of up to 64, each with the least limit for each power-of-two size, and blocks of
+/// up to 64 blocks with the same above them.
+///
+/// Cost: push, remove and look-up touch one block and one superblock (64 entries each) and a binary
+/// search; `next_match` enters only blocks that hold a candidate by size and limit.
+/// (references: measured without a cliff for any distribution of limits, unlike a queue for each
+/// limit.)
+class Waiting {
+ public:
+  Waiting() = default;
+  Waiting(Waiting&&) noexcept = default;
+  Waiting& operator=(Waiting&&) noexcept = default;
+  Waiting(const Waiting& other);
+  Waiting& operator=(const Waiting& other);
+
+  void insert(const WaitingJob& job);  // anywhere; at the end is fastest
+  void remove(JobId job);              // must be there
+
+  bool empty() const { return size_ == 0; }
+  std::uint64_t size() const { return size_; }
+  const WaitingJob* head() const;
+  /// The first job with an id above `job`, or null.
+  const WaitingJob* after(JobId job) const;
+  /// The first job with an id above `job` that one of `windows` lets in, or null.
+  const WaitingJob* next_match(JobId job, std::span<const Window> windows) const;
+
+  template <class Visit>
+  void each(Visit&& visit) const {
+    for (const auto& super : supers_) {
+      for (std::size_t b = super->begin; b < super->end; ++b) {
+        const Block& block = *super->blocks[b];
+        for (std::size_t i = block.begin; i < block.end; ++i) visit(block.entries[i]);
+      }
+    }
+  }
+  std::size_t bytes() const;
+
+ private:
+  static constexpr std::size_t fanout = 64;
+  static constexpr std::size_t classes = 18;  // below 1 GPU, 1, 2 to 3, 4 to 7, ... 65,536 and more
+  using Least = std::array<std::uint32_t, classes>;
+  static constexpr std::uint32_t none = UINT32_MAX;
+
+  struct Block {
+    std::uint16_t begin = 0, end = 0;
+    Least least = empty_least();
+    std::array<WaitingJob, fanout> entries{};
+  };
+  struct Super {
+    std::uint16_t begin = 0, end = 0;
+    Least least = empty_least();
+    std::array<std::unique_ptr<Block>, fanout> blocks{};
+  };
+
+  static constexpr Least empty_least() {
+    Least least{};
+    least.fill(none);
+    return least;
+  }
+  static std::size_t class_of(std::uint32_t gpus_milli);
+  static std::uint32_t coarse(Span limit) { return static_cast<std::uint32_t>(limit.count >> 4); }
+  static bool may_match(const Least& least, std::span<const Window> windows);
+  static void recount(Block& block);
+  static void recount(Super& super);
+  void open_block_at_end();
+  void split(std::size_t super, std::size_t block);
+
+  std::deque<std::unique_ptr<Super>> supers_;
+  std::uint64_t size_ = 0;
+};
+
+}  // namespace tenbin

@@ -1,0 +1,151 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "base/fields.h"
+#include "base/hash.h"
+#include "base/id.h"
+#include "base/quantity.h"
+
+namespace tenbin {
+
+using FunderId = Id<struct FunderTag>;
+using ProgrammeId = Id<struct ProgrammeTag>;
+using OrganisationId = Id<struct OrganisationTag>;
+using GrantId = Id<struct GrantTag>;
+using LotId = Id<struct LotTag>;
+using ProjectId = Id<struct ProjectTag>;
+using AllocationId = Id<struct AllocationTag>;
+using ShareId = Id<struct ShareTag>;
+using AccountId = Id<struct AccountTag>;
+using PersonId = Id<struct PersonTag>;
+using TokenId = Id<struct TokenTag>;
+using ProviderId = Id<struct ProviderTag>;
+using RegionId = Id<struct RegionTag>;
+using GpuModelId = Id<struct GpuModelTag>;
+using PoolId = Id<struct PoolTag>;
+using NodeId = Id<struct NodeTag>;
+using PriceId = Id<struct PriceTag>;
+using JobId = Id<struct JobTag>;
+
+/// Text inside a command or an event. It points into the message it came in or into the arena of
+/// the decision; rows keep copies.
+using Text = std::string_view;
+
+/// A UUID chosen by the client: submitting twice is submitting once. All zero: none was given.
+struct RequestId {
+  std::uint64_t high = 0, low = 0;
+
+  constexpr auto operator<=>(const RequestId&) const = default;
+  constexpr explicit operator bool() const { return high != 0 || low != 0; }
+};
+
+/// The funders' side of a grant: minor units (cents, yen) of an ISO 4217 currency.
+struct Money {
+  std::int64_t minor = 0;
+  std::array<char, 3> currency{'J', 'P', 'Y'};
+
+  constexpr auto operator<=>(const Money&) const = default;
+  TENBIN_FIELDS(minor, currency)
+};
+
+/// A set of up to 64 pools (or regions, or GPU models) by id, which starts at 1.
+struct PoolSet {
+  std::uint64_t bits = 0;
+
+  static constexpr std::uint64_t bit(std::uint64_t id) { return std::uint64_t{1} << (id - 1); }
+  constexpr bool has(PoolId id) const { return (bits & bit(id.value)) != 0; }
+  constexpr void add(PoolId id) { bits |= bit(id.value); }
+  constexpr bool empty() const { return bits == 0; }
+  constexpr auto operator<=>(const PoolSet&) const = default;
+};
+
+/// How the GPUs of a job lie on nodes.
+enum class Packing : std::uint8_t {
+  members,  // `members` members, each on a node of its own with `gpus` GPUs
+  count,    // `gpus` GPUs in all: on nodes of g up to g on one node, above that whole nodes and the
+            // remainder on one more; `members` is 1 and cpus and memory are for each node
+};
+constexpr auto enum_names(Packing) {
+  return std::array<std::string_view, 2>{"members", "count"};
+}
+
+/// What one member of a gang asks for.
+struct Shape {
+  Packing packing = Packing::members;
+  std::uint32_t members = 1;
+  Gpus gpus;      // per member: below 1000 a fraction of one GPU, else whole GPUs
+  Cpus cpus;      // per member
+  Memory memory;  // per member
+
+  constexpr Gpus all_gpus() const { return Gpus{gpus.count * members}; }
+  constexpr auto operator<=>(const Shape&) const = default;
+  TENBIN_FIELDS(packing, members, gpus, cpus, memory)
+};
+
+/// A part of a node given to a member: whole GPUs as a mask of device indexes, or one device and a
+/// fraction of it.
+struct Slice {
+  NodeId node;
+  std::uint32_t mask = 0;   // devices; exactly one if `milli` is not 0
+  std::uint32_t milli = 0;  // 0: the whole devices of `mask`
+
+  constexpr auto operator<=>(const Slice&) const = default;
+  TENBIN_FIELDS(node, mask, milli)
+};
+
+/// What a hold has pinned on one share of a lot.
+struct Leg {
+  ShareId share;
+  Credits amount;
+
+  constexpr auto operator<=>(const Leg&) const = default;
+  TENBIN_FIELDS(share, amount)
+};
+
+enum class Role : std::uint8_t { member, auditor, operator_, officer };
+constexpr auto enum_names(Role) {
+  return std::array<std::string_view, 4>{"member", "auditor", "operator", "officer"};
+}
+
+enum class PoolKind : std::uint8_t {
+  nodes,    // nodes with places
+  counted,  // one divisible node: for traces and golden schedules
+};
+constexpr auto enum_names(PoolKind) {
+  return std::array<std::string_view, 2>{"nodes", "counted"};
+}
+
+enum class NodeState : std::uint8_t { up, draining, lost };
+constexpr auto enum_names(NodeState) {
+  return std::array<std::string_view, 3>{"up", "draining", "lost"};
+}
+
+enum class Backfill : std::uint8_t { none, easy };
+constexpr auto enum_names(Backfill) {
+  return std::array<std::string_view, 2>{"none", "easy"};
+}
+
+enum class JobState : std::uint8_t {
+  queued,    // waits for room
+  parked,    // waits for credit, blocks nobody
+  running,   // an attempt has been started
+  stopping,  // asked to stop, not yet ended
+  completed, failed, cancelled, time_limit,  // settled: the job leaves the World
+};
+constexpr auto enum_names(JobState) {
+  return std::array<std::string_view, 8>{"queued", "parked", "running", "stopping",
+                                         "completed", "failed", "cancelled", "time_limit"};
+}
+
+/// How an attempt ended, as the executor reports it.
+enum class EndKind : std::uint8_t { exited, signalled, time_limit, stopped, launch_failed, lost };
+constexpr auto enum_names(EndKind) {
+  return std::array<std::string_view, 6>{"exited", "signalled", "time_limit",
+                                         "stopped", "launch_failed", "lost"};
+}
+
+}  // namespace tenbin

@@ -1,0 +1,302 @@
+#include "core/world.h"
+
+#include <algorithm>
+#include <type_traits>
+
+#include "core/authorise.h"
+#include "core/declare.h"
+#include "core/fleet/room.h"
+#include "core/handlers.h"
+#include "core/jobs/attempt.h"
+#include "core/programmes/credit.h"
+#include "core/schedule/schedule.h"
+
+namespace tenbin {
+
+namespace {
+
+// ---- the digest of a value, by its fields ----
+
+template <class T>
+void digest_value(Digest& digest, const T& value) {
+  if constexpr (std::is_enum_v<T> || std::is_integral_v<T>) {
+    digest.add(static_cast<std::uint64_t>(value));
+  } else if constexpr (std::is_same_v<T, Text>) {
+    digest.add(value);
+  } else if constexpr (std::is_same_v<T, Hash>) {
+    digest.add(Text{reinterpret_cast<const char*>(value.bytes.data()), value.bytes.size()});
+  } else if constexpr (std::is_same_v<T, RequestId>) {
+    digest.add(value.high);
+    digest.add(value.low);
+  } else if constexpr (std::is_same_v<T, PoolSet>) {
+    digest.add(value.bits);
+  } else if constexpr (std::is_same_v<T, Instant>) {
+    digest.add(static_cast<std::uint64_t>(value.ms));
+  } else if constexpr (requires { value.count; }) {
+    digest.add(static_cast<std::uint64_t>(value.count));
+  } else if constexpr (requires { value.value; }) {
+    digest.add(value.value);
+  } else if constexpr (HasFields<T>) {
+    visit_fields(value, [&](const char*, const auto& field) { digest_value(digest, field); });
+  } else {  // a list
+    digest.add(value.size());
+    for (const auto& item : value) digest_value(digest, item);
+  }
+}
+
+std::uint64_t digest_of(const Asked& asked) {
+  Digest digest;
+  digest.add(asked.by.value);
+  digest.add(asked.command.index());
+  std::visit([&](const auto& c) { digest_value(digest, c); }, asked.command);
+  return digest.value();
+}
+
+Decision remembered(const World& world, const Asked& asked, const Answered& row) {
+  if (row.asked != digest_of(asked)) return std::unexpected(refuse(Reason::request_reused));
+  if (row.refused) return std::unexpected(world.requests.refusal(asked.request));
+  return row.result;
+}
+
+}  // namespace
+
+Decision consider(const World& world, const Asked& asked, Instant now, Facts& facts) {
+  if (asked.request) {
+    if (const Answered* row = world.requests.find(asked.request)) return remembered(world, asked, *row);
+  }
+  const std::size_t first = facts.size();
+  Decision decision = [&]() -> Decision {
+    if (!may(world, asked.by, asked.command)) return std::unexpected(refuse(Reason::not_permitted));
+    return std::visit(
+        [&](const auto& command) -> Decision {
+          if constexpr (std::is_same_v<decltype(command), const Schedule&>) {
+            next_step(world, now, facts);
+            return 0;
+          } else {
+            return decide(world, asked, command, now, facts);
+          }
+        },
+        asked.command);
+  }();
+  if (!decision) facts.shrink(first);
+  if (asked.request) {
+    const Refusal r = decision ? Refusal{} : decision.error();
+    facts.add(RequestAnswered{asked.request, digest_of(asked), decision.value_or(0), !decision, r.reason,
+                              r.figures[0], r.figures[1], r.figures[2], r.figures[3]});
+  }
+  return decision;
+}
+
+Decision apply(World& world, const Asked& asked, Instant now, Facts& facts) {
+  TENBIN_ASSERT(now >= world.now);
+  if (std::holds_alternative<Schedule>(asked.command)) {
+    TENBIN_ASSERT(!asked.by && !asked.request);
+    while (next_step(world, now, facts)) record(world, facts[facts.size() - 1], now);
+    return 0;
+  }
+  const std::size_t first = facts.size();
+  const Decision decision = consider(world, asked, now, facts);
+  for (std::size_t i = first; i < facts.size(); ++i) record(world, facts[i], now);
+  return decision;
+}
+
+void record(World& world, const Event& event, Instant at) {
+  TENBIN_ASSERT(at >= world.now);
+  world.now = at;
+  Digest digest{world.history};
+  digest.add((event.index() << 48) ^ static_cast<std::uint64_t>(at.ms));
+  std::visit(
+      [&](const auto& e) {
+        digest_value(digest, e);
+        evolve(world, e, at);
+      },
+      event);
+  world.history = digest.value();
+}
+
+bool valid_name(Text name) {
+  if (name.empty() || name.size() > name_bytes_max) return false;
+  const auto plain = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); };
+  if (!plain(name.front())) return false;
+  return std::ranges::all_of(name, [&](char c) { return plain(c) || c == '-' || c == '_' || c == '.'; });
+}
+
+// ---- indexes ----
+
+namespace {
+
+template <class IdType, class Row>
+void name_rows(World::Index::Names<IdType>& names, const Table<IdType, Row>& rows) {
+  names.clear();
+  rows.each([&](IdType id, const Row& row) { names.emplace(row.name, id); });
+}
+
+}  // namespace
+
+void reindex(World& world) {
+  World::Index& index = world.index;
+  name_rows(index.funders, world.funders);
+  name_rows(index.programmes, world.programmes);
+  name_rows(index.organisations, world.organisations);
+  name_rows(index.grants, world.grants);
+  name_rows(index.lots, world.lots);
+  name_rows(index.projects, world.projects);
+  name_rows(index.allocations, world.allocations);
+  name_rows(index.persons, world.persons);
+  name_rows(index.providers, world.providers);
+  name_rows(index.regions, world.regions);
+  name_rows(index.models, world.models);
+  name_rows(index.pools, world.pools);
+  name_rows(index.nodes, world.nodes);
+  index.tokens.clear();
+  world.tokens.each([&](TokenId id, const Token& token) { index.tokens.emplace(token.hash, id); });
+
+  world.projects.each([&](ProjectId id, const Project&) {
+    world.projects.at(id).shares.clear();
+    world.projects.at(id).live_jobs = 0;
+  });
+  world.shares.each([&](ShareId id, const Share& share) { world.projects.at(share.project).shares.push_back(id); });
+  world.projects.each([&](ProjectId id, const Project&) {
+    std::ranges::sort(world.projects.at(id).shares, [&](ShareId a, ShareId b) {
+      const LotId lot_a = world.shares.at(a).lot, lot_b = world.shares.at(b).lot;
+      return lot_a == lot_b ? a < b : consumed_before(world, lot_a, lot_b);
+    });
+  });
+
+  world.pools.each([&](PoolId id, const Pool&) { open_pool(world.pools.at(id)); });
+  world.nodes.each([&](NodeId id, const Node&) { join_pool(world, id); });
+  index.lanes.clear();
+  index.parked.clear();
+  world.jobs.each([&](JobId id, const Job& job) {
+    ++world.projects.at(job.project).live_jobs;
+    if (job.state == JobState::queued) {
+      enqueue(world, id, job);
+    } else if (job.state == JobState::parked) {
+      index.parked[job.project].insert(id);
+    } else {
+      Pool& pool = world.pools.at(job.pool);
+      take(world, pool, job);
+      pool.ends.insert({job.expected_end(), id, job.shape.all_gpus()});
+    }
+  });
+}
+
+// ---- the promises ----
+
+std::string_view broken_promise(const World& world) {
+  if (!balanced(world.accounts)) return "credits are conserved and never overspent";
+
+  // Every hold belongs to one living job, and its legs add up to it.
+  std::map<ShareId, Credits> pinned;
+  std::map<NodeId, std::uint32_t> whole_used;
+  std::map<std::pair<NodeId, std::uint32_t>, std::uint32_t> part_used;
+  std::map<NodeId, std::pair<Cpus, Memory>> used;
+  std::map<PoolId, Gpus> counted;
+  std::map<ProjectId, std::uint64_t> live;
+  std::string_view broken;
+  world.jobs.each([&](JobId id, const Job& job) {
+    ++live[job.project];
+    Credits legs;
+    for (const Leg& leg : job.legs) {
+      if (leg.amount <= Credits{0} && job.held > Credits{0}) broken = "no leg of a hold is empty";
+      legs += leg.amount;
+      pinned[leg.share] += leg.amount;
+      if (world.shares.at(leg.share).project != job.project) broken = "a project spends its own credit";
+    }
+    if (legs != job.held) broken = "the legs of a hold add up to it";
+    if (job.promised && world.pools.at(job.promised).promise.job != id) broken = "a promise has one owner";
+    if (!job.active()) {
+      if (job.pool || !job.slices.empty()) broken = "only what runs has a place";
+      return;
+    }
+    if (price(job.limit, job.rate) != job.held) broken = "what runs is paid for up to its limit";
+    const Pool& pool = world.pools.at(job.pool);
+    if (!job.pools.has(job.pool)) broken = "a job runs where it may";
+    for (const Leg& leg : job.legs) {
+      if (!world.lots.at(world.shares.at(leg.share).lot).spendable_in(pool.region)) {
+        broken = "credit is spent where it may be";
+      }
+    }
+    if (pool.kind == PoolKind::counted) counted[job.pool] += job.shape.all_gpus();
+    Gpus given;
+    for (const Slice& slice : job.slices) {
+      if (world.nodes.at(slice.node).pool != job.pool) broken = "a gang lies in one pool";
+      if (slice.milli == 0) {
+        if (whole_used[slice.node] & slice.mask) broken = "no GPU is given twice";
+        whole_used[slice.node] |= slice.mask;
+        given += Gpus{std::popcount(slice.mask) * 1'000};
+      } else {
+        part_used[{slice.node, slice.mask}] += slice.milli;
+        given += Gpus{slice.milli};
+      }
+      used[slice.node].first += job.shape.cpus;
+      used[slice.node].second += job.shape.memory;
+    }
+    if (pool.kind == PoolKind::nodes && given != job.shape.all_gpus()) broken = "a job gets what it asked for";
+  });
+  for (const auto& [key, milli] : part_used) {
+    if (milli > 1'000 || (whole_used[key.first] & key.second)) broken = "no GPU is given twice";
+  }
+  world.shares.each([&](ShareId id, const Share& share) {
+    const Credits held = pinned.contains(id) ? pinned[id] : Credits{0};
+    const Lot& lot = world.lots.at(share.lot);
+    const Account& free = world.accounts.at(share.free);
+    if (free.debits_pending != held) broken = "every hold belongs to a living job";
+    if (world.accounts.at(share.used).credits_pending != held) broken = "a hold stands on both sides";
+    if (lot.expired && free.free() != Credits{0}) broken = "expired credit is gone";
+  });
+  world.nodes.each([&](NodeId id, const Node& node) {
+    const Pool& pool = world.pools.at(node.pool);
+    std::uint32_t busy = whole_used[id];
+    for (const PartialGpu& gpu : node.partial) {
+      busy |= std::uint32_t{1} << gpu.device;
+      if (part_used[{id, std::uint32_t{1} << gpu.device}] != 1'000 - gpu.free_milli) broken = "parts of a GPU add up";
+    }
+    const auto all = static_cast<std::uint32_t>((std::uint64_t{1} << pool.gpus_per_node) - 1);
+    if ((busy ^ node.free_mask) != all) broken = "every GPU is free or given";
+    if (pool.cpus > Cpus{0} && node.cpus_free + used[id].first != pool.cpus) broken = "CPUs add up";
+    if (pool.memory > Memory{0} && node.memory_free + used[id].second != pool.memory) broken = "memory adds up";
+  });
+  world.pools.each([&](PoolId id, const Pool& pool) {
+    Gpus free = pool.counted - counted[id];
+    std::uint32_t listed = 0;
+    for (const NodeId n : pool.nodes) {
+      const Node& node = world.nodes.at(n);
+      if (node.state != NodeState::up) continue;
+      free += Gpus{node.free_whole() * 1'000};
+      for (const PartialGpu& gpu : node.partial) free += Gpus{gpu.free_milli};
+      if (pool.by_whole[node.free_whole()].next(node.position) != node.position) broken = "nodes are in the index";
+      ++listed;
+    }
+    for (const std::uint32_t count : pool.count_by_whole) listed -= count;
+    if (free != pool.free || listed != 0) broken = "a pool knows what is free";
+    if (pool.promise.job) {
+      const Job* job = world.jobs.find(pool.promise.job);
+      if (!job || job->promised != id || job->state != JobState::queued) broken = "a promise has one owner";
+    }
+  });
+  std::uint64_t waiting = 0, queued = 0, parked = 0;
+  for (const auto& [pools, lane] : world.index.lanes) {
+    JobId last;
+    lane.each([&](const WaitingJob& w) {
+      const Job* job = world.jobs.find(w.job);
+      if (!job || job->state != JobState::queued || job->pools != pools || w.job <= last) {
+        broken = "the queue holds what waits, in order";
+      }
+      last = w.job;
+      ++waiting;
+    });
+  }
+  for (const auto& [project, jobs] : world.index.parked) parked += jobs.size();
+  world.jobs.each([&](JobId, const Job& job) {
+    queued += job.state == JobState::queued ? 1 : 0;
+    parked -= job.state == JobState::parked ? 1 : 0;
+  });
+  if (waiting != queued || parked != 0) broken = "what waits is in the queue";
+  world.projects.each([&](ProjectId id, const Project& project) {
+    if (project.live_jobs != (live.contains(id) ? live[id] : 0)) broken = "projects count their jobs";
+  });
+  return broken;
+}
+
+}  // namespace tenbin

@@ -1,0 +1,206 @@
+#pragma once
+
+#include <expected>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/digest.h"
+#include "base/small_vector.h"
+#include "base/table.h"
+#include "core/commands.h"
+#include "core/facts.h"
+#include "core/fleet/fleet.h"
+#include "core/ledger/ledger.h"
+#include "core/requests.h"
+#include "core/schedule/waiting.h"
+
+namespace tenbin {
+
+// ---- rows ----
+
+struct Funder {
+  std::string name, title;
+  Money commitment;
+  Credits credits_per_minor;
+  AccountId account;  // debited with what it gave
+  TENBIN_FIELDS(name, title, commitment, credits_per_minor, account)
+};
+struct Programme {
+  std::string name, title;
+  TENBIN_FIELDS(name, title)
+};
+struct Organisation {
+  std::string name, title;
+  TENBIN_FIELDS(name, title)
+};
+struct Grant {
+  std::string name, title;
+  ProgrammeId programme;
+  OrganisationId organisation;
+  TENBIN_FIELDS(name, title, programme, organisation)
+};
+struct Lot {
+  std::string name;
+  GrantId grant;
+  FunderId funder;
+  Money amount;
+  Credits credits;
+  Instant valid_from, expires;
+  std::uint64_t regions = 0;  // 0: anywhere
+  bool expired = false;       // its free credit has been returned
+  AccountId unallocated, gone;
+  TENBIN_FIELDS(name, grant, funder, amount, credits, valid_from, expires, regions, expired,
+                unallocated, gone)
+
+  bool spendable_in(RegionId region) const {
+    return regions == 0 || (regions & PoolSet::bit(region.value)) != 0;
+  }
+  bool valid_at(Instant t) const { return valid_from <= t && t < expires; }
+};
+struct Project {
+  std::string name, title;
+  OrganisationId organisation;
+  std::vector<PersonId> members;
+  TENBIN_FIELDS(name, title, organisation, members)
+
+  std::vector<ShareId> shares;  // derived: in order of consumption
+  std::uint64_t live_jobs = 0;  // derived
+};
+struct Allocation {
+  std::string name;
+  GrantId grant;
+  ProjectId project;
+  Credits amount;
+  std::string lot;
+  TENBIN_FIELDS(name, grant, project, amount, lot)
+};
+/// The part of one lot that one allocation gives to its project: where holds are pinned.
+struct Share {
+  AllocationId allocation;
+  LotId lot;
+  ProjectId project;
+  AccountId free, used;  // used is credited with what was captured
+  TENBIN_FIELDS(allocation, lot, project, free, used)
+};
+struct Person {
+  std::string name, title;
+  Role role = Role::member;
+  TENBIN_FIELDS(name, title, role)
+};
+struct Token {
+  PersonId person;
+  std::string label;
+  Hash hash;
+  Instant expires;
+  bool revoked = false;
+  TENBIN_FIELDS(person, label, hash, expires, revoked)
+};
+
+struct Job {
+  ProjectId project;
+  PersonId person;
+  Shape shape;
+  PoolSet pools;
+  Span limit;
+  Instant submitted, started, stop_asked;  // 0: not yet
+  PriceId prices;
+  JobId array;
+  std::uint32_t task = 0;
+  Hash spec;
+  JobState state = JobState::queued;
+  std::uint32_t attempt = 0;  // starts so far
+  PoolId pool;                // while running
+  PoolId promised;            // in which pool it holds the promise
+  Rate rate;
+  Credits held;
+  SmallVector<Leg, 1> legs;   // add up to held
+  SmallVector<Slice, 1> slices;
+  TENBIN_FIELDS(project, person, shape, pools, limit, submitted, started, stop_asked, prices, array,
+                task, spec, state, attempt, pool, promised, rate, held, legs, slices)
+
+  bool active() const { return state == JobState::running || state == JobState::stopping; }
+  Instant expected_end() const { return started + limit; }
+};
+
+// ---- the World ----
+
+/// Everything that Tenbin knows: a plain value. Only `record` changes it.
+///
+/// Rows are the state; what is marked derived, and `index`, can be built from the rows again
+/// (`reindex`) and is kept up to date by every evolve.
+struct World {
+  Instant now;
+  std::uint64_t history = 0;  // digest of all events so far, in order
+  std::uint64_t epoch = 0;
+  Backfill backfill = Backfill::easy;
+
+  Accounts accounts;
+  Table<FunderId, Funder> funders;
+  Table<ProgrammeId, Programme> programmes;
+  Table<OrganisationId, Organisation> organisations;
+  Table<GrantId, Grant> grants;
+  Table<LotId, Lot> lots;
+  Table<ProjectId, Project> projects;
+  Table<AllocationId, Allocation> allocations;
+  Table<ShareId, Share> shares;
+  Table<PersonId, Person> persons;
+  Table<TokenId, Token> tokens;
+  Table<ProviderId, Provider> providers;
+  Table<RegionId, Region> regions;
+  Table<GpuModelId, GpuModel> models;
+  Table<PoolId, Pool> pools;
+  Table<NodeId, Node> nodes;
+  Table<PriceId, Price> prices;
+  Table<JobId, Job> jobs;
+  Requests requests;
+
+  struct Index {
+    template <class IdType>
+    using Names = std::map<std::string, IdType, std::less<>>;
+    Names<FunderId> funders;
+    Names<ProgrammeId> programmes;
+    Names<OrganisationId> organisations;
+    Names<GrantId> grants;
+    Names<LotId> lots;
+    Names<ProjectId> projects;
+    Names<AllocationId> allocations;
+    Names<PersonId> persons;
+    Names<ProviderId> providers;
+    Names<RegionId> regions;
+    Names<GpuModelId> models;
+    Names<PoolId> pools;
+    Names<NodeId> nodes;
+    std::map<PoolSet, Waiting> lanes;            // queued jobs by the pools that they permit
+    std::map<ProjectId, std::set<JobId>> parked;
+    std::map<Hash, TokenId> tokens;
+  } index;
+};
+
+// ---- the loop ----
+
+/// What a command came to: the id of what was made (0 if nothing is), or a refusal.
+using Decision = std::expected<std::uint64_t, Refusal>;
+
+/// Decides `asked` at `now` and makes it true. Appends the events to `facts`; a refusal appends none,
+/// unless the request carries an id: then the answer itself is remembered by an event.
+/// `now` never goes back. Cost: the command's.
+Decision apply(World& world, const Asked& asked, Instant now, Facts& facts);
+
+/// What `apply` would answer, changing nothing; the events are appended to `facts`.
+Decision consider(const World& world, const Asked& asked, Instant now, Facts& facts);
+
+/// Makes one fact true. A fact that does not fit is a broken promise.
+void record(World& world, const Event& event, Instant at);
+
+/// Builds everything derived from the rows, after decoding.
+void reindex(World& world);
+
+/// The promises that hold between any two commands: credits are conserved and never overspent, every
+/// hold belongs to one living job, no GPU is given twice, every index agrees with the rows.
+/// Returns nothing if all hold, else which one is broken. Cost: all rows.
+std::string_view broken_promise(const World& world);
+inline bool sound(const World& world) { return broken_promise(world).empty(); }
+
+}  // namespace tenbin

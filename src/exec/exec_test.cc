@@ -1,0 +1,689 @@
+// What must hold of attempts whatever is killed, and what members see around them. The test program
+// is its own supervisor: started as `exec_test supervise DIR TOKEN` it never comes to doctest.
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <condition_variable>
+#include <csignal>
+#include <cstdlib>
+#include <doctest/doctest.h>
+#include <fcntl.h>
+#include <filesystem>
+#include <fstream>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <spawn.h>
+#include <sstream>
+#include <string_view>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <thread>
+#include <unistd.h>
+#include <vector>
+
+#include "base/rng.h"
+#include "exec/files.h"
+#include "exec/gpu_probe.h"
+#include "exec/local_executor.h"
+#include "exec/message.h"
+#include "exec/processes.h"
+#include "exec/supervisor.h"
+
+using namespace tenbin;  // NOLINT(google-build-using-namespace)
+
+namespace {
+
+[[gnu::constructor]] void be_a_supervisor(int argc, char** argv) {
+  if (argc == 4 && std::string_view(argv[1]) == "supervise") ::_exit(supervise(argv[2], argv[3]));
+}
+
+void pass(std::int64_t ms) { std::this_thread::sleep_for(std::chrono::milliseconds(ms)); }
+
+template <class Condition>
+bool soon(Condition&& condition, std::int64_t ms = 10'000) {
+  for (const std::int64_t over = boot_ms() + ms; boot_ms() < over; pass(5)) {
+    if (condition()) return true;
+  }
+  return condition();
+}
+
+std::string contents(const std::string& path) {
+  std::ifstream in(path);
+  std::ostringstream out;
+  out << in.rdbuf();
+  return out.str();
+}
+
+// A machine with a service on it, which may be taken away and brought back.
+class Site {
+ public:
+  explicit Site(std::int64_t lease_ms = 1'000) {
+    std::string name = "/tmp/tenbin-exec-XXXXXX";
+    REQUIRE(::mkdtemp(name.data()));
+    root = name;
+    ::chmod(root.c_str(), 0711);
+    settings.attempt_directory = root + "/attempts";
+    settings.work_directory = root + "/work";
+    settings.output_directory = root + "/output";
+    settings.lease = Span{lease_ms};
+    return_service();
+  }
+  ~Site() {
+    executor.reset();
+    std::error_code ignored;
+    std::filesystem::remove_all(root, ignored);
+  }
+
+  void take_service_away() { executor.reset(); }
+  void return_service() {
+    auto opened = LocalExecutor::open(settings);
+    REQUIRE_MESSAGE(opened, (opened ? "" : opened.error().what));
+    executor = *std::move(opened);
+    executor->listen([this](const AttemptEnd& end) {
+      const std::lock_guard hold(mutex);
+      ends.push_back(end);
+      heard.notify_all();
+    });
+    ++epoch;
+  }
+
+  AttemptSpec spec(AttemptId id, std::vector<std::string> argv, std::size_t members = 1) const {
+    AttemptSpec out;
+    out.id = id;
+    out.epoch = epoch;
+    out.argv = std::move(argv);
+    for (std::size_t i = 0; i < members; ++i) {
+      out.members.push_back({.node = "node-" + std::to_string(i), .gpus = {}, .gpu_milli = 0});
+    }
+    out.started = Instant{wall_ms()};
+    out.time_limit = Span{60'000};
+    out.grace = Span{300};
+    out.output_cap = 1 << 20;
+    return out;
+  }
+  AttemptSpec shell(AttemptId id, const std::string& script, std::size_t members = 1) const {
+    return spec(id, {"/bin/sh", "-c", script}, members);
+  }
+
+  std::optional<AttemptEnd> end_of(AttemptId id, std::int64_t ms = 15'000) {
+    std::unique_lock hold(mutex);
+    const auto found = [&] { return std::ranges::find(ends, id, &AttemptEnd::id); };
+    heard.wait_for(hold, std::chrono::milliseconds(ms), [&] { return found() != ends.end(); });
+    if (found() == ends.end()) return std::nullopt;
+    return *found();
+  }
+  AttemptEnd run(const AttemptSpec& what) {
+    executor->start(what);
+    auto end = end_of(what.id);
+    REQUIRE(end);
+    return *end;
+  }
+
+  std::string said(AttemptId id, int rank = 0, std::string_view stream = "stdout") const {
+    return contents(executor->output_file(id, rank, stream));
+  }
+  bool says(AttemptId id, std::string_view words, int rank = 0) const {
+    return soon([&] { return said(id, rank).contains(words); });
+  }
+
+  std::string folder(AttemptId id) const {
+    return settings.attempt_directory + "/" + std::to_string(id.job) + "-" +
+           std::to_string(id.attempt);
+  }
+  pid_t supervisor(AttemptId id) const {
+    const auto started = decode_started(contents(folder(id) + "/started"));
+    return started ? started->supervisor : 0;
+  }
+  pid_t warden(AttemptId id) const {
+    const pid_t parent = supervisor(id);
+    if (parent == 0) return 0;
+    for (const Process& process : descendants(parent)) {
+      if (process.parent == parent) return process.id;
+    }
+    return 0;
+  }
+  std::size_t running(AttemptId id) const {
+    return processes_with({"TENBIN_JOB_ID=" + std::to_string(id.job),
+                           "TENBIN_ATTEMPT=" + std::to_string(id.attempt),
+                           "SITE=" + root})
+        .size();
+  }
+
+  std::string root;
+  LocalSettings settings;
+  std::unique_ptr<LocalExecutor> executor;
+  std::uint64_t epoch = 0;
+
+  std::mutex mutex;
+  std::condition_variable heard;
+  std::vector<AttemptEnd> ends;  // under mutex
+};
+
+constexpr AttemptId one{.job = 1, .attempt = 1};
+
+}  // namespace
+
+// ---- how attempts end ----
+
+TEST_CASE("an attempt ends as its command does") {
+  Site site;
+  const AttemptEnd good = site.run(site.shell({1, 1}, "exit 0"));
+  CHECK(good.outcome == Outcome::exited);
+  CHECK(good.code == 0);
+  CHECK(std::abs(good.ended.ms - wall_ms()) < 10'000);
+  const AttemptEnd bad = site.run(site.shell({2, 1}, "exit 3"));
+  CHECK(bad.outcome == Outcome::exited);
+  CHECK(bad.code == 3);
+  const AttemptEnd hit = site.run(site.shell({3, 1}, "kill -USR1 $$"));
+  CHECK(hit.outcome == Outcome::signalled);
+  CHECK(hit.code == SIGUSR1);
+}
+
+TEST_CASE("output is kept, up to the cap") {
+  Site site;
+  site.run(site.shell(one, "echo to out; echo to err >&2"));
+  CHECK(site.said(one) == "to out\n");
+  CHECK(site.said(one, 0, "stderr") == "to err\n");
+  struct stat status {};
+  REQUIRE(::stat(site.executor->output_file(one, 0, "stdout").c_str(), &status) == 0);
+  CHECK((status.st_mode & 0777) == 0600);
+  CHECK(status.st_uid == ::geteuid());
+
+  const AttemptId two{2, 1};
+  AttemptSpec loud = site.shell(two, "head -c 3000000 /dev/zero | tr '\\0' x; echo done >&2");
+  loud.output_cap = 100'000;
+  CHECK(site.run(loud).code == 0);
+  const std::string kept = site.said(two);
+  const std::string note = "\n[tenbin: output beyond 100000 bytes was thrown away]\n";
+  CHECK(kept == std::string(100'000, 'x') + note);
+  CHECK(site.said(two, 0, "stderr") == "done\n");
+}
+
+TEST_CASE("what is left behind by a member that ends is ended") {
+  Site site;
+  AttemptSpec spec = site.shell(one, "(setsid sleep 50 &) ; echo there; exit 0");
+  spec.environment["SITE"] = site.root;
+  CHECK(site.run(spec).code == 0);
+  CHECK(site.running(one) == 0);
+}
+
+TEST_CASE("the time limit, and the record's time counts") {
+  Site site;
+  AttemptSpec spec = site.shell({1, 1}, "sleep 50");
+  spec.time_limit = Span{300};
+  const std::int64_t from = boot_ms();
+  CHECK(site.run(spec).outcome == Outcome::time_limit);
+  CHECK(boot_ms() - from >= 250);
+  CHECK(boot_ms() - from < 5'000);
+
+  AttemptSpec late = site.shell({2, 1}, "sleep 50");
+  late.started = Instant{wall_ms() - 70'000};
+  CHECK(site.run(late).outcome == Outcome::time_limit);
+}
+
+TEST_CASE("stop: TERM, and KILL for those who do not listen") {
+  Site site;
+  const AttemptId polite{1, 1}, deaf{2, 1};
+  site.executor->start(site.shell(polite, "trap 'echo bye; exit 0' TERM; echo up; sleep 50"));
+  site.executor->start(site.shell(deaf, "trap '' TERM; echo up; sleep 50"));
+  REQUIRE(site.says(polite, "up"));
+  REQUIRE(site.says(deaf, "up"));
+  const std::int64_t from = boot_ms();
+  site.executor->stop(polite);
+  site.executor->stop(deaf);
+  CHECK(site.end_of(polite)->outcome == Outcome::stopped);
+  CHECK(site.said(polite) == "up\nbye\n");
+  CHECK(site.end_of(deaf)->outcome == Outcome::stopped);
+  CHECK(boot_ms() - from >= 300);
+  CHECK(boot_ms() - from < 5'000);
+}
+
+TEST_CASE("a stop that comes with the start stops all the same") {
+  Site site;
+  AttemptSpec spec = site.shell(one, "sleep 50");
+  spec.grace = Span{2'000};
+  site.executor->start(spec);
+  site.executor->stop(one);
+  REQUIRE(site.end_of(one));
+  CHECK(site.end_of(one)->outcome == Outcome::stopped);
+  CHECK(site.end_of(one)->ended.ms - spec.started.ms < 1'500);  // TERM is not lost on a fresh fork
+}
+
+TEST_CASE("what cannot be started says why") {
+  Site site;
+  const AttemptEnd absent = site.run(site.spec({1, 1}, {"/no/such/program"}));
+  CHECK(absent.outcome == Outcome::launch_failed);
+  CHECK(absent.words == "cannot run /no/such/program: No such file or directory");
+
+  AttemptSpec lost = site.shell({2, 1}, "true");
+  lost.directory = "/no/such/folder";
+  const AttemptEnd homeless = site.run(lost);
+  CHECK(homeless.outcome == Outcome::launch_failed);
+  CHECK(homeless.words.contains("/no/such/folder"));
+
+  CHECK(site.run(site.spec({3, 1}, {})).words == "there is no command");
+
+  AttemptSpec odd = site.shell({4, 1}, "true");
+  odd.environment["A=B"] = "c";
+  CHECK(site.run(odd).outcome == Outcome::launch_failed);
+
+  site.settings.supervisor = {"/no/such/tenbin"};
+  site.return_service();
+  const AttemptEnd alone = site.run(site.shell({5, 1}, "true"));
+  CHECK(alone.outcome == Outcome::launch_failed);
+  CHECK(alone.words == "cannot run the supervisor /no/such/tenbin: No such file or directory");
+}
+
+// ---- what members see ----
+
+TEST_CASE("the environment is exactly what is promised") {
+  Site site;
+  AttemptSpec spec = site.spec({.job = 7, .attempt = 2}, {"env"});
+  spec.members = {{.node = "n4", .gpus = {0, 2}, .gpu_milli = 2'000}};
+  spec.environment = {{"LANG", "ja_JP.UTF-8"}, {"TENBIN_RANK", "99"}, {"GREETING", "a=b\nc"}};
+  REQUIRE(site.run(spec).code == 0);
+  const std::string said = site.said(spec.id);
+  const std::string port = said.substr(said.find("127.0.0.1:"), said.find("\nTENBIN_ATTEMPT") -
+                                                                    said.find("127.0.0.1:"));
+  CHECK(port.size() > 10);
+  const std::string user = ::geteuid() == 0 ? "nobody" : std::getenv("USER");  // NOLINT
+  CHECK(said == "CUDA_VISIBLE_DEVICES=0,2\nGREETING=a=b\nc\nHOME=" + site.root +
+                    "/work/7\nLANG=ja_JP.UTF-8\nLOGNAME=" + user +
+                    "\nPATH=/usr/local/bin:/usr/bin:/bin\nTENBIN_ADDRESSES=" + port +
+                    "\nTENBIN_ATTEMPT=2\nTENBIN_GPU_MILLI=2000\nTENBIN_JOB_ID=7\nTENBIN_NODE=n4\n"
+                    "TENBIN_RANK=0\nTENBIN_SIZE=1\nTMPDIR=/tmp\nUSER=" +
+                    user + "\n");
+}
+
+TEST_CASE("a member starts clean: descriptors, umask, signals, session, core files") {
+  Site site;
+  const int leak = ::open("/dev/null", O_RDONLY);  // without CLOEXEC
+  site.run(site.shell(one, "ls /proc/self/fd | wc -l; umask; ulimit -c; readlink /proc/self/fd/0;"
+                           "grep -E 'Sig(Blk|Ign)|NoNewPrivs' /proc/$$/status | tr -d '\\t';"
+                           "cut -d' ' -f6 /proc/$$/stat | grep -cx $$; pwd"));
+  ::close(leak);
+  // Four: 0, 1, 2 and the one with which ls reads the folder.
+  CHECK(site.said(one) == "4\n0077\n0\n/dev/null\nSigBlk:0000000000000000\n"
+                          "SigIgn:0000000000000000\nNoNewPrivs:1\n1\n" + site.root + "/work/1\n");
+}
+
+TEST_CASE("a later attempt finds the work folder of the earlier one") {
+  Site site;
+  site.run(site.shell({1, 1}, "echo checkpoint > state"));
+  site.run(site.shell({1, 2}, "cat state"));
+  CHECK(site.said({1, 2}) == "checkpoint\n");
+}
+
+TEST_CASE("a gang of three knows its ranks, size and addresses") {
+  Site site;
+  CHECK(site.run(site.shell(one, "echo $TENBIN_RANK/$TENBIN_SIZE $TENBIN_NODE $TENBIN_ADDRESSES", 3))
+            .code == 0);
+  std::set<std::string> addresses;
+  for (int rank = 0; rank < 3; ++rank) {
+    std::istringstream in(site.said(one, rank));
+    std::string place, node, list;
+    in >> place >> node >> list;
+    CHECK(place == std::to_string(rank) + "/3");
+    CHECK(node == "node-" + std::to_string(rank));
+    addresses.insert(list);
+  }
+  REQUIRE(addresses.size() == 1);
+  std::istringstream in(*addresses.begin());
+  std::set<std::string> ports;
+  for (std::string address; std::getline(in, address, ',');) {
+    CHECK(address.starts_with("127.0.0.1:"));
+    ports.insert(address);
+  }
+  CHECK(ports.size() == 3);
+}
+
+TEST_CASE("when one member fails the others are stopped") {
+  Site site;
+  const std::string script =
+      "trap 'echo told; exit 9' TERM; echo up; [ $TENBIN_RANK = 1 ] && sleep 0.3 && exit 5; sleep 50";
+  const AttemptEnd end = site.run(site.shell(one, script, 3));
+  CHECK(end.outcome == Outcome::exited);
+  CHECK(end.code == 5);
+  CHECK(end.words == "member 1");
+  CHECK(site.said(one, 0) == "up\ntold\n");
+  CHECK(site.said(one, 2) == "up\ntold\n");
+}
+
+// ---- supervisors and wardens that die ----
+
+namespace {
+
+// A member that hides a process behind two forks and a session of its own.
+AttemptSpec hiding(const Site& site, AttemptId id) {
+  AttemptSpec spec = site.shell(id, "(setsid sh -c 'trap \"\" TERM HUP; sleep 50' & ) & echo up; sleep 50");
+  spec.environment["SITE"] = site.root;
+  return spec;
+}
+
+void kill_and_expect_lost(const std::function<std::vector<pid_t>(Site&)>& victims) {
+  Site site;
+  site.executor->start(hiding(site, one));
+  REQUIRE(site.says(one, "up"));
+  REQUIRE(soon([&] { return site.running(one) >= 3; }));
+  pass(400);  // so that a renewal or two have been
+  const std::int64_t hit = boot_ms();
+  for (const pid_t victim : victims(site)) {
+    REQUIRE(victim > 0);
+    ::kill(victim, SIGKILL);
+  }
+  const auto end = site.end_of(one);
+  REQUIRE(end);
+  CHECK(end->outcome == Outcome::lost);
+  CHECK(boot_ms() - hit >= 600);  // the lease was at least two thirds whole
+  CHECK(boot_ms() - hit < 3'000);
+  CHECK(site.running(one) == 0);
+}
+
+}  // namespace
+
+TEST_CASE("kill -9 of the supervisor leaves nothing, and lost is told after the lease") {
+  kill_and_expect_lost([](Site& site) { return std::vector{site.supervisor(one)}; });
+}
+
+TEST_CASE("kill -9 of the warden leaves nothing, and lost is told after the lease") {
+  kill_and_expect_lost([](Site& site) { return std::vector{site.warden(one)}; });
+}
+
+TEST_CASE("kill -9 of both at one blow leaves nothing either") {
+  kill_and_expect_lost([](Site& site) {
+    const pid_t warden = site.warden(one), supervisor = site.supervisor(one);
+    ::kill(warden, SIGSTOP);  // or it would be quicker than we are
+    ::kill(supervisor, SIGSTOP);
+    return std::vector{warden, supervisor};
+  });
+}
+
+TEST_CASE("a supervisor that is stopped cannot make the work outlive the lease") {
+  Site site;
+  site.executor->start(hiding(site, one));
+  REQUIRE(site.says(one, "up"));
+  const std::int64_t from = boot_ms();
+  ::kill(site.supervisor(one), SIGSTOP);
+  CHECK(soon([&] { return site.running(one) == 0; }));
+  CHECK(boot_ms() - from < 1'500);
+  REQUIRE(site.end_of(one));
+  CHECK(site.end_of(one)->outcome == Outcome::lost);
+}
+
+TEST_CASE("a warden that is stopped cannot either") {
+  Site site;
+  site.executor->start(hiding(site, one));
+  REQUIRE(site.says(one, "up"));
+  ::kill(site.warden(one), SIGSTOP);
+  site.take_service_away();
+  CHECK(soon([&] { return site.running(one) == 0; }));
+  site.return_service();
+  site.executor->start(hiding(site, one));
+  REQUIRE(site.end_of(one));
+  CHECK(site.end_of(one)->outcome == Outcome::lost);
+}
+
+// ---- services that die ----
+
+TEST_CASE("a restarted service adopts what runs and gets its end") {
+  Site site;
+  const AttemptSpec spec = site.shell(one, "echo up; sleep 1.2; echo down; exit 4");
+  site.executor->start(spec);
+  REQUIRE(site.says(one, "up"));
+  site.take_service_away();
+  pass(100);
+  site.return_service();
+  AttemptSpec again = spec;
+  again.epoch = site.epoch;
+  const AttemptEnd end = site.run(again);
+  CHECK(end.outcome == Outcome::exited);
+  CHECK(end.code == 4);
+  CHECK(site.said(one) == "up\ndown\n");  // once
+  const auto folder = open_directory(site.folder(one));
+  REQUIRE(folder);
+  CHECK(soon([&] { return try_lock(folder->get())->has_value(); }));  // the supervisor goes by itself
+}
+
+TEST_CASE("what ended while there was no service is known afterwards") {
+  Site site;
+  const AttemptSpec spec = site.shell(one, "echo up; sleep 0.3; exit 6");
+  site.executor->start(spec);
+  REQUIRE(site.says(one, "up"));
+  site.take_service_away();
+  REQUIRE(soon([&] { return std::filesystem::exists(site.folder(one) + "/result"); }));
+  site.return_service();
+  AttemptSpec again = spec;
+  again.epoch = site.epoch;
+  CHECK(site.run(again).code == 6);
+
+  CHECK(site.executor->kept() == std::vector{one});
+  site.executor->forget(one);
+  CHECK(soon([&] { return site.executor->kept().empty(); }));
+  CHECK(site.said(one) == "up\n");  // output stays
+}
+
+TEST_CASE("without a service the work ends with the lease") {
+  Site site;
+  AttemptSpec spec = hiding(site, one);
+  site.executor->start(spec);
+  REQUIRE(site.says(one, "up"));
+  const std::int64_t from = boot_ms();
+  site.take_service_away();
+  CHECK(soon([&] { return site.running(one) == 0; }));
+  CHECK(boot_ms() - from >= 500);
+  CHECK(boot_ms() - from < 1'500);
+  site.return_service();
+  spec.epoch = site.epoch;
+  CHECK(site.run(spec).outcome == Outcome::lost);
+}
+
+TEST_CASE("a lower epoch is refused for ever after") {
+  Site site;
+  std::mutex mutex;
+  std::string words;
+  site.settings.log = [&](const std::string& said) {
+    const std::lock_guard hold(mutex);
+    words += said;
+  };
+  site.return_service();
+  AttemptSpec spec = site.shell(one, "echo up; sleep 1; echo down");
+  spec.epoch = 5;
+  site.executor->start(spec);
+  REQUIRE(site.says(one, "up"));
+
+  // A second service with a higher epoch takes over while the first still lives.
+  auto second = LocalExecutor::open(site.settings);
+  REQUIRE(second);
+  std::optional<AttemptEnd> heard;
+  (*second)->listen([&](const AttemptEnd& end) {
+    const std::lock_guard hold(mutex);
+    heard = end;
+  });
+  spec.epoch = 6;
+  (*second)->start(spec);
+  CHECK(soon([&] {
+    const std::lock_guard hold(mutex);
+    return words.contains("belongs to a later service");
+  }));
+  site.executor->stop(one);  // of no effect
+  CHECK(soon([&] {
+    const std::lock_guard hold(mutex);
+    return heard.has_value();
+  }));
+  CHECK(heard->outcome == Outcome::exited);
+  CHECK(site.said(one) == "up\ndown\n");
+  CHECK_FALSE(site.end_of(one, 100));
+}
+
+TEST_CASE("launching twice is launching once") {
+  Site site;
+  const AttemptSpec spec = site.shell(one, "echo up; sleep 0.3");
+  site.executor->start(spec);
+  site.executor->start(spec);
+  CHECK(site.run(spec).code == 0);
+  site.executor->start(spec);
+  CHECK(soon([&] {
+    const std::lock_guard hold(site.mutex);
+    return site.ends.size() >= 2;  // told again, not run again
+  }));
+  CHECK(site.said(one) == "up\n");
+}
+
+TEST_CASE("a launch that was fenced off starts nothing") {
+  Site site;
+  site.run(site.shell(one, "echo up"));
+  std::string self = "/proc/self/exe", word = "supervise", folder = site.folder(one), token = "old";
+  std::array<char*, 5> argv = {self.data(), word.data(), folder.data(), token.data(), nullptr};
+  pid_t process = 0;
+  REQUIRE(::posix_spawn(&process, argv[0], nullptr, nullptr, argv.data(), ::environ) == 0);
+  int status = 0;
+  REQUIRE(::waitpid(process, &status, 0) == process);
+  CHECK(WEXITSTATUS(status) == 1);
+  CHECK(contents(folder + "/log").contains("fenced off"));
+}
+
+// ---- root ----
+
+TEST_CASE("as root, members are nobody and can do what nobody can") {
+  if (::geteuid() != 0) return;
+  Site site;
+  const std::string secret = site.root + "/secret";
+  REQUIRE(::mkdir(secret.c_str(), 0700) == 0);
+  std::ofstream(secret + "/file") << "secret";
+  site.run(site.shell(one, "id -un; id -G; cat " + secret + "/file; kill -0 " +
+                               std::to_string(::getpid()) + " || echo no signal; kill -0 $PPID || "
+                               "echo no parent; ls " + site.settings.attempt_directory +
+                               " || echo no attempts; stat -c '%a %U' ."));
+  CHECK(site.said(one) == "nobody\n65534\nno signal\nno parent\nno attempts\n700 nobody\n");
+
+  AttemptSpec closed = site.shell({2, 1}, "true");
+  closed.directory = secret;
+  const AttemptEnd end = site.run(closed);
+  CHECK(end.outcome == Outcome::launch_failed);
+  CHECK(end.words == "cannot enter the folder " + secret + " as nobody: Permission denied");
+}
+
+TEST_CASE("as root, without a usable account nothing runs") {
+  if (::geteuid() != 0) return;
+  for (const std::string account : {"no-such-account", "root", ""}) {
+    CAPTURE(account);
+    Site site;
+    site.settings.job_account = account;
+    site.return_service();
+    const AttemptEnd end = site.run(site.shell(one, "touch /tmp/tenbin-exec-ran"));
+    CHECK(end.outcome == Outcome::launch_failed);
+    CHECK(end.words.contains("account"));
+  }
+}
+
+TEST_CASE("as root, a work folder that jobs cannot enter is refused at once") {
+  if (::geteuid() != 0) return;
+  Site site;
+  ::chmod(site.root.c_str(), 0700);
+  const auto opened = LocalExecutor::open(site.settings);
+  REQUIRE_FALSE(opened);
+  CHECK(opened.error().what.contains("who cannot enter " + site.root));
+}
+
+// ---- chance ----
+
+// Never two attempts of one job at once. Method: every attempt takes a file lock that whatever it
+// leaves behind inherits; one that finds it taken says so. In each round something is killed,
+// stopped or restarted at some moment, and the next attempt starts as soon as the end is told.
+TEST_CASE("whatever is killed when, no two attempts of a job run together") {
+  const std::uint64_t seed = static_cast<std::uint64_t>(wall_ms());
+  CAPTURE(seed);
+  Rng rng{seed};
+  Site site(200);
+  const std::string script =
+      "exec 9>>turn; flock -n 9 || echo overlap $TENBIN_ATTEMPT >> overlaps; echo $TENBIN_ATTEMPT >> ran;"
+      "(setsid sh -c 'trap \"\" TERM; sleep 20' &) ; sleep 20";
+  std::array<int, 6> outcomes{};
+  for (std::uint32_t round = 1; round <= 50; ++round) {
+    const AttemptId id{.job = 1, .attempt = round};
+    AttemptSpec spec = site.shell(id, script);
+    spec.grace = Span{20};
+    site.executor->start(spec);
+    pass(static_cast<std::int64_t>(rng.below(60)));
+    const pid_t supervisor = site.supervisor(id);
+    const pid_t warden = site.warden(id);
+    switch (rng.below(12)) {
+      case 0:
+      case 1:
+        if (supervisor > 0) ::kill(supervisor, SIGKILL);
+        break;
+      case 2:
+      case 3:
+        if (warden > 0) ::kill(warden, SIGKILL);
+        break;
+      case 4:
+      case 5:
+        if (supervisor > 0) ::kill(supervisor, SIGKILL);
+        if (warden > 0) ::kill(warden, SIGKILL);
+        break;
+      case 6:
+        if (supervisor > 0) ::kill(supervisor, SIGSTOP);
+        break;
+      case 7:
+      case 8:
+        site.take_service_away();
+        pass(static_cast<std::int64_t>(rng.below(300)));
+        site.return_service();
+        spec.epoch = site.epoch;
+        site.executor->start(spec);
+        break;
+      default: break;
+    }
+    site.executor->stop(id);
+    const auto end = site.end_of(id);
+    REQUIRE(end);
+    ++outcomes[static_cast<std::size_t>(end->outcome)];
+    site.executor->forget(id);
+  }
+  const std::string overlaps = contents(site.settings.work_directory + "/1/overlaps");
+  CHECK(overlaps.empty());
+  std::istringstream ran(contents(site.settings.work_directory + "/1/ran"));
+  std::set<std::string> attempts;
+  for (std::string line; std::getline(ran, line);) CHECK(attempts.insert(line).second);  // at most once
+  MESSAGE(attempts.size() << " of 50 ran, " << outcomes[5] << " lost, " << outcomes[3] << " stopped");
+}
+
+// ---- texts ----
+
+TEST_CASE("texts come back as they were, and nothing else is taken") {
+  LaunchSpec spec;
+  spec.attempt.id = {.job = 7, .attempt = 3};
+  spec.attempt.epoch = 9;
+  spec.attempt.argv = {"/bin/echo", "", "two words", "100%\n\xFF"};
+  spec.attempt.environment = {{"A", ""}, {"B", "x=y"}};
+  spec.attempt.members = {{.node = "n", .gpus = {0, 3}, .gpu_milli = 2'000}, {}};
+  spec.attempt.time_limit = Span{5};
+  spec.lease = Span{10'000};
+  const std::string text = encode(spec);
+  CHECK(text.contains("argument 100%25%0A%FF\n"));
+  const auto back = decode_spec(text);
+  REQUIRE(back);
+  CHECK(back->attempt.argv == spec.attempt.argv);
+  CHECK(encode(*back) == text);
+  for (std::size_t size = 0; size < text.size(); ++size) CHECK_FALSE(decode_spec(text.substr(0, size)));
+  CHECK_FALSE(decode_spec(text + "\n"));
+
+  const AttemptEnd end{.id = one, .outcome = Outcome::signalled, .code = 9, .ended = Instant{5},
+                       .words = std::string(3'000, '\n')};
+  const auto end_back = decode_end(encode(end));
+  REQUIRE(end_back);
+  CHECK(end_back->words.size() == words_bytes_max);
+  CHECK(encode(*end_back).size() < end_bytes_max);
+
+  const Message message{.word = Message::Word::renew, .epoch = 4, .until_ms = 1'000};
+  CHECK(encode(message) == "renew 4 1000");
+  CHECK(decode_message("renew 4 1000") == message);
+  for (const char* wrong : {"", "renew", "renew 4", "renew 4 -1", "renew 04 1", "renew 4 1 ", "Renew 4 1",
+                            "renew  4 1", "renew 4 1 1", "renew +4 1"}) {
+    CHECK_FALSE(decode_message(wrong));
+  }
+}
+
+TEST_CASE("no library, no GPUs") { CHECK(probe_gpus("libno-such-library.so.1").empty()); }

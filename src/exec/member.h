@@ -1,0 +1,55 @@
+#pragma once
+
+// One member of a gang: whose account it runs as, what it finds around it, and how it begins.
+
+#include <optional>
+#include <string>
+#include <sys/types.h>
+#include <vector>
+
+#include "exec/files.h"
+#include "exec/message.h"
+
+namespace tenbin {
+
+struct Account {
+  std::string name;
+  uid_t uid = 0;
+  gid_t gid = 0;
+};
+
+/// The unprivileged account `name`. Errors: unknown; may not be asked just now; is root.
+Result<Account> find_account(const std::string& name);
+
+/// Which directory on the way to `path` the account cannot enter, if any. Looks at owner, group and
+/// mode only.
+std::optional<std::string> closed_to(const Account& account, const std::string& path);
+
+/// Free ports of this machine's own network, one per member: "127.0.0.1:4001,127.0.0.1:4002". They
+/// were free and distinct when asked for; nothing holds them until the members do.
+Result<std::string> reserve_addresses(std::size_t members);
+
+/// The directory in which the members of an attempt run.
+std::string home_of(const LaunchSpec& spec);
+
+/// "NAME=value" in the order of the names: a clean environment, the attempt's own on top of it, and
+/// on top of that what Tenbin tells.
+std::vector<std::string> member_environment(const LaunchSpec& spec, std::size_t rank,
+                                            const std::string& addresses,
+                                            const std::string& account);
+
+/// What a new process becomes. `as` is none if members run as the service itself.
+struct MemberPlan {
+  std::vector<std::string> argv;
+  std::vector<std::string> environment;
+  std::string home;
+  std::optional<Account> as;
+  int out = -1, err = -1;  // where its output goes
+  int trouble = -1;        // closed at exec; before that, words in why it could not be
+  pid_t parent = 0;        // it dies with this one
+};
+
+/// Makes the calling process, a fresh child with one thread, the member. Does not come back.
+[[noreturn]] void become(const MemberPlan& plan);
+
+}  // namespace tenbin

@@ -1,0 +1,16 @@
+#pragma once
+
+#include <string>
+
+namespace tenbin {
+
+/// What `tenbin supervise DIR TOKEN` does: leaves a supervisor behind that outlives the caller,
+/// runs the attempt described in DIR, and writes its end to DIR/result. Comes back in the first
+/// process only: 0 when the supervisor holds DIR/lock and listens on DIR/socket, else 1 (DIR/log
+/// says why). The supervisor starts nothing before the service has promised it time, and nothing at
+/// all unless DIR/fence holds TOKEN.
+/// Call it before there are threads. The caller ends with _exit(), so that nothing of the program
+/// around it is undone twice.
+int supervise(const std::string& attempt_directory, const std::string& token);
+
+}  // namespace tenbin

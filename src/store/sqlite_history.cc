@@ -1,0 +1,450 @@
+#include "store/sqlite_history.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <filesystem>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "store/state_folder.h"
+
+namespace tenbin {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::int64_t format = 1;
+// Left beside a file in which damage was met while it was in use, for the next opening to see.
+constexpr const char* damage_mark = ".is-damaged";
+
+// A job's id is its row's place in the table and ends every index, so that each index is in order
+// of id below its own columns. Where `job, state` stand at the end, a state is looked for in the
+// index alone.
+constexpr const char* tables = R"sql(
+BEGIN IMMEDIATE;
+CREATE TABLE meta(key TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+INSERT INTO meta VALUES ('format', 1);
+CREATE TABLE watermark(only INTEGER PRIMARY KEY CHECK (only = 1), sequence INTEGER NOT NULL) STRICT;
+INSERT INTO watermark VALUES (1, 0);
+CREATE TABLE settled_job(
+  job INTEGER PRIMARY KEY,
+  array INTEGER NOT NULL,
+  task INTEGER NOT NULL,
+  project TEXT NOT NULL,
+  person TEXT NOT NULL,
+  name TEXT NOT NULL,
+  state TEXT NOT NULL,
+  code INTEGER NOT NULL,
+  shape TEXT NOT NULL,
+  region TEXT NOT NULL,
+  pool TEXT NOT NULL,
+  attempts INTEGER NOT NULL,
+  gpus_milli INTEGER NOT NULL,
+  time_limit_ms INTEGER NOT NULL,
+  submitted_ms INTEGER NOT NULL,
+  started_ms INTEGER NOT NULL,
+  ended_ms INTEGER NOT NULL,
+  held_microcredits INTEGER NOT NULL,
+  charged_microcredits INTEGER NOT NULL,
+  spec BLOB NOT NULL) STRICT;
+CREATE INDEX settled_by_project ON settled_job(project);
+CREATE INDEX settled_by_state ON settled_job(state);
+CREATE INDEX settled_by_project_state ON settled_job(project, state);
+CREATE INDEX settled_by_person ON settled_job(person, job, state);
+CREATE INDEX settled_by_project_person ON settled_job(project, person, job, state);
+CREATE TABLE charge(
+  sequence INTEGER NOT NULL,
+  part INTEGER NOT NULL,
+  at INTEGER NOT NULL,
+  job INTEGER NOT NULL,
+  project TEXT NOT NULL,
+  grant_name TEXT NOT NULL,
+  funder TEXT NOT NULL,
+  lot TEXT NOT NULL,
+  amount_microcredits INTEGER NOT NULL,
+  PRIMARY KEY (sequence, part)) STRICT, WITHOUT ROWID;
+CREATE INDEX charge_by_project ON charge(project, sequence);
+COMMIT;
+)sql";
+
+constexpr const char* writing_settings = R"sql(
+PRAGMA journal_mode = WAL;
+PRAGMA synchronous = NORMAL;
+PRAGMA journal_size_limit = 67108864;
+PRAGMA cache_size = -65536;
+PRAGMA temp_store = MEMORY;
+)sql";
+
+constexpr const char* job_columns =
+    "job, array, task, project, person, name, state, code, shape, region, pool, attempts, "
+    "gpus_milli, time_limit_ms, submitted_ms, started_ms, ended_ms, held_microcredits, "
+    "charged_microcredits, spec";
+
+constexpr const char* charge_columns =
+    "sequence, at, job, project, grant_name, funder, lot, amount_microcredits";
+
+unsigned filter_of(const HistoryQuery& query) {
+  return (query.project.empty() ? 0u : 1u) | (query.person.empty() ? 0u : 2u) |
+         (query.state.empty() ? 0u : 4u);
+}
+
+std::uint64_t unsigned_of(std::int64_t value) {
+  return static_cast<std::uint64_t>(value);
+}
+
+Result<SettledJob> job_of(const SqliteStatement& row) {
+  const auto spec = row.hash(19);
+  if (!spec) return std::unexpected(spec.error());
+  return SettledJob{
+      .job = unsigned_of(row.number(0)),
+      .array = unsigned_of(row.number(1)),
+      .task = static_cast<std::int32_t>(row.number(2)),
+      .project = std::string(row.bytes(3)),
+      .person = std::string(row.bytes(4)),
+      .name = std::string(row.bytes(5)),
+      .state = std::string(row.bytes(6)),
+      .code = static_cast<std::int32_t>(row.number(7)),
+      .shape = std::string(row.bytes(8)),
+      .region = std::string(row.bytes(9)),
+      .pool = std::string(row.bytes(10)),
+      .attempts = static_cast<std::uint32_t>(row.number(11)),
+      .gpus_milli = row.number(12),
+      .time_limit = Span{row.number(13)},
+      .submitted = Instant{row.number(14)},
+      .started = Instant{row.number(15)},
+      .ended = Instant{row.number(16)},
+      .held = Credits{row.number(17)},
+      .charged = Credits{row.number(18)},
+      .spec = *spec,
+  };
+}
+
+ChargeRow charge_of(const SqliteStatement& row) {
+  return {
+      .sequence = unsigned_of(row.number(0)),
+      .at = Instant{row.number(1)},
+      .job = unsigned_of(row.number(2)),
+      .project = std::string(row.bytes(3)),
+      .grant = std::string(row.bytes(4)),
+      .funder = std::string(row.bytes(5)),
+      .lot = std::string(row.bytes(6)),
+      .amount = Credits{row.number(7)},
+  };
+}
+
+/// Why the file cannot be used and must be built again, or nothing. An error that says nothing
+/// about the file's content (no rights, a failing disk) stays an error.
+Result<std::optional<std::string>> why_unusable(const std::string& path) {
+  std::error_code trouble;
+  if (fs::exists(path + damage_mark, trouble)) return "damage was met when it was last in use";
+  if (!fs::exists(path, trouble) || fs::file_size(path, trouble) == 0) return std::nullopt;
+
+  auto database = SqliteDatabase::open(path, Access::read_write);
+  if (!database) return std::unexpected(database.error());
+  auto is_ours = database->number("SELECT count(*) FROM sqlite_schema WHERE name = 'meta'");
+  if (is_ours && *is_ours == 0) {
+    auto anything = database->number("SELECT count(*) FROM sqlite_schema");
+    if (anything && *anything == 0) return std::nullopt;
+    return "it is not a history of Tenbin";
+  }
+  auto version =
+      is_ours ? database->number("SELECT value FROM meta WHERE key = 'format'") : is_ours;
+  if (!version && database->damaged()) return version.error().what;
+  if (!version) return std::unexpected(version.error());
+  if (*version != format) return "it is of format " + std::to_string(*version);
+  return std::nullopt;
+}
+
+Result<std::string> put_aside(const std::string& path) {
+  std::string aside;
+  for (int n = 1;; ++n) {
+    aside = path + ".damaged-" + std::to_string(n);
+    std::error_code trouble;
+    if (!fs::exists(fs::symlink_status(aside, trouble))) break;
+  }
+  std::error_code trouble;
+  for (const char* suffix : {"-wal", "-shm", ""}) {
+    fs::rename(path + suffix, aside + suffix, trouble);
+    if (trouble && trouble != std::errc::no_such_file_or_directory) {
+      return failed(path + suffix + ": could not put it aside: " + trouble.message());
+    }
+  }
+  fs::remove(path + damage_mark, trouble);
+  if (trouble) return failed(path + damage_mark + ": could not remove it: " + trouble.message());
+  return aside;
+}
+
+}  // namespace
+
+std::string settled_jobs_sql(const HistoryQuery& query) {
+  static constexpr std::array<const char*, 8> index{
+      "",                           //
+      "settled_by_project",         // project
+      "settled_by_person",          //         person
+      "settled_by_project_person",  // project person
+      "settled_by_state",           //                state
+      "settled_by_project_state",   // project        state
+      "settled_by_person",          //         person state
+      "settled_by_project_person",  // project person state
+  };
+  const unsigned filter = filter_of(query);
+  std::string sql = "SELECT " + std::string(job_columns) + " FROM settled_job";
+  if (filter != 0) sql += " INDEXED BY " + std::string(index.at(filter));
+  sql += " WHERE job < ?1";
+  if (!query.project.empty()) sql += " AND project = ?2";
+  if (!query.person.empty()) sql += " AND person = ?3";
+  if (!query.state.empty()) sql += " AND state = ?4";
+  return sql + " ORDER BY job DESC LIMIT ?5";
+}
+
+Result<std::unique_ptr<SqliteHistory>> SqliteHistory::open(const std::string& state_folder) {
+  if (auto ready = prepare_state_folder(state_folder, Access::read_write); !ready) {
+    return std::unexpected(ready.error());
+  }
+  const std::string path = state_folder + "/history.db";
+  for (const char* suffix : {"", "-wal", "-shm"}) {
+    if (auto plain = refuse_link(path + suffix); !plain) return std::unexpected(plain.error());
+  }
+  auto unusable = why_unusable(path);
+  if (!unusable) return std::unexpected(unusable.error());
+  if (*unusable) {
+    auto aside = put_aside(path);
+    if (!aside) return std::unexpected(aside.error());
+    std::fprintf(
+        stderr,
+        "tenbin: warning: the history %s cannot be used (%s); it is now %s, and a new one is "
+        "built from the journal\n",
+        path.c_str(), (*unusable)->c_str(), aside->c_str());
+  }
+  if (auto made = make_private_file(path); !made) return std::unexpected(made.error());
+
+  std::unique_ptr<SqliteHistory> history(new SqliteHistory(path));
+  if (auto connected = history->connect(); !connected) return std::unexpected(connected.error());
+  return history;
+}
+
+Result<void> SqliteHistory::connect() {
+  auto writer = SqliteDatabase::open(path_, Access::read_write);
+  if (!writer) return std::unexpected(writer.error());
+  writer_ = std::move(*writer);
+  if (auto set = writer_.run(writing_settings); !set) return set;
+  auto anything = writer_.number("SELECT count(*) FROM sqlite_schema");
+  if (!anything) return std::unexpected(anything.error());
+  if (*anything == 0) {
+    if (auto made = writer_.run(tables); !made) return made;
+  }
+  auto mark = writer_.number("SELECT sequence FROM watermark");
+  if (!mark) return std::unexpected(mark.error());
+  watermark_ = unsigned_of(*mark);
+
+  auto reader = SqliteDatabase::open(path_, Access::read_only);
+  if (!reader) return std::unexpected(reader.error());
+  reader_ = std::move(*reader);
+
+  struct Wanted {
+    SqliteDatabase* database;
+    SqliteStatement* statement;
+    std::string sql;
+  };
+  std::vector<Wanted> wanted{
+      {&writer_, &add_job_,
+       "INSERT OR REPLACE INTO settled_job VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, "
+       "?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)"},
+      {&writer_, &add_charge_,
+       "INSERT OR REPLACE INTO charge VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"},
+      {&writer_, &move_watermark_, "UPDATE watermark SET sequence = ?1"},
+      {&reader_, &one_job_,
+       "SELECT " + std::string(job_columns) + " FROM settled_job WHERE job = ?1"},
+      {&reader_, &project_charges_,
+       "SELECT " + std::string(charge_columns) +
+           " FROM charge INDEXED BY charge_by_project WHERE project = ?1 AND sequence > ?2 "
+           "ORDER BY sequence, part"},
+      {&reader_, &all_charges_,
+       "SELECT " + std::string(charge_columns) +
+           " FROM charge WHERE sequence > ?2 ORDER BY sequence, part"},
+  };
+  for (unsigned filter = 0; filter < filters; ++filter) {
+    HistoryQuery query;
+    if (filter & 1) query.project = "given";
+    if (filter & 2) query.person = "given";
+    if (filter & 4) query.state = "given";
+    wanted.push_back({&reader_, &jobs_[filter], settled_jobs_sql(query)});
+  }
+  for (const Wanted& one : wanted) {
+    auto statement = one.database->prepare(one.sql);
+    if (!statement) return std::unexpected(statement.error());
+    *one.statement = std::move(*statement);
+  }
+  return {};
+}
+
+/// Damage is met in the middle of work, but only an opening can put the file aside: leave a mark.
+Error SqliteHistory::noted(const Error& error, const SqliteDatabase& database) const {
+  if (!database.damaged()) return error;
+  static_cast<void>(make_private_file(path_ + damage_mark));
+  return {error.what + "; the history will be built again when Tenbin starts next"};
+}
+
+// ---- writing ----
+
+Result<void> SqliteHistory::follow(std::uint64_t sequence, std::span<const SettledJob> jobs,
+                                   std::span<const ChargeRow> charges) {
+  const std::lock_guard lock(write_mutex_);
+  if (sequence <= watermark_) return {};
+  auto added = add(sequence, jobs, charges);
+  if (!added) return std::unexpected(noted(added.error(), writer_));
+  watermark_ = sequence;
+  return {};
+}
+
+Result<void> SqliteHistory::add(std::uint64_t sequence, std::span<const SettledJob> jobs,
+                                std::span<const ChargeRow> charges) {
+  for (const ChargeRow& charge : charges) {
+    if (charge.sequence > sequence) {
+      return failed(path_ + ": a charge of record " + std::to_string(charge.sequence) +
+                    " was told with record " + std::to_string(sequence));
+    }
+  }
+  auto transaction = SqliteTransaction::begin(writer_);
+  if (!transaction) return std::unexpected(transaction.error());
+  for (const SettledJob& job : jobs) {
+    add_job_.bind(1, job.job);
+    add_job_.bind(2, job.array);
+    add_job_.bind(3, std::int64_t{job.task});
+    add_job_.bind_text(4, job.project);
+    add_job_.bind_text(5, job.person);
+    add_job_.bind_text(6, job.name);
+    add_job_.bind_text(7, job.state);
+    add_job_.bind(8, std::int64_t{job.code});
+    add_job_.bind_text(9, job.shape);
+    add_job_.bind_text(10, job.region);
+    add_job_.bind_text(11, job.pool);
+    add_job_.bind(12, std::int64_t{job.attempts});
+    add_job_.bind(13, job.gpus_milli);
+    add_job_.bind(14, job.time_limit.count);
+    add_job_.bind(15, job.submitted.ms);
+    add_job_.bind(16, job.started.ms);
+    add_job_.bind(17, job.ended.ms);
+    add_job_.bind(18, job.held.count);
+    add_job_.bind(19, job.charged.count);
+    add_job_.bind_hash(20, job.spec);
+    if (auto done = add_job_.run(); !done) return done;
+  }
+
+  const std::uint64_t known = watermark_;
+  std::uint64_t of_record = 0;
+  std::int64_t part = 0;
+  for (const ChargeRow& charge : charges) {
+    part = charge.sequence == of_record ? part + 1 : 0;
+    of_record = charge.sequence;
+    if (charge.sequence <= known) continue;
+    add_charge_.bind(1, charge.sequence);
+    add_charge_.bind(2, part);
+    add_charge_.bind(3, charge.at.ms);
+    add_charge_.bind(4, charge.job);
+    add_charge_.bind_text(5, charge.project);
+    add_charge_.bind_text(6, charge.grant);
+    add_charge_.bind_text(7, charge.funder);
+    add_charge_.bind_text(8, charge.lot);
+    add_charge_.bind(9, charge.amount.count);
+    if (auto done = add_charge_.run(); !done) return done;
+  }
+  if (auto done = set_watermark(sequence); !done) return done;
+  return transaction->commit();
+}
+
+Result<void> SqliteHistory::set_watermark(std::uint64_t sequence) {
+  move_watermark_.bind(1, sequence);
+  return move_watermark_.run();
+}
+
+Result<void> SqliteHistory::clear() {
+  const std::lock_guard lock(write_mutex_);
+  auto cleared = drop_all();
+  if (!cleared) return std::unexpected(noted(cleared.error(), writer_));
+  watermark_ = 0;
+  return {};
+}
+
+Result<void> SqliteHistory::drop_all() {
+  auto transaction = SqliteTransaction::begin(writer_);
+  if (!transaction) return std::unexpected(transaction.error());
+  if (auto done = writer_.run("DELETE FROM settled_job; DELETE FROM charge;"); !done) return done;
+  if (auto done = set_watermark(0); !done) return done;
+  return transaction->commit();
+}
+
+// ---- reading ----
+
+Result<std::uint64_t> SqliteHistory::watermark() {
+  return watermark_.load();
+}
+
+Result<std::optional<SettledJob>> SqliteHistory::job(std::uint64_t id) {
+  if (id > INT64_MAX) return std::nullopt;
+  const std::lock_guard lock(read_mutex_);
+  one_job_.bind(1, id);
+  const auto row = one_job_.step();
+  if (!row) return std::unexpected(noted(row.error(), reader_));
+  std::optional<SettledJob> found;
+  if (*row) {
+    auto job = job_of(one_job_);
+    one_job_.reset();
+    if (!job) return std::unexpected(job.error());
+    found = std::move(*job);
+  }
+  one_job_.reset();
+  return found;
+}
+
+Result<std::vector<SettledJob>> SqliteHistory::jobs(const HistoryQuery& query) {
+  const std::lock_guard lock(read_mutex_);
+  SqliteStatement& statement = jobs_[filter_of(query)];
+  const bool from_newest = query.before == 0 || query.before > INT64_MAX;
+  statement.bind(1, from_newest ? std::uint64_t{INT64_MAX} : query.before);
+  statement.bind_text(2, query.project);
+  statement.bind_text(3, query.person);
+  statement.bind_text(4, query.state);
+  statement.bind(5, std::min<std::uint64_t>(query.limit, INT64_MAX));
+
+  std::vector<SettledJob> found;
+  for (;;) {
+    const auto row = statement.step();
+    if (!row) return std::unexpected(noted(row.error(), reader_));
+    if (!*row) break;
+    auto job = job_of(statement);
+    if (!job) {
+      statement.reset();
+      return std::unexpected(job.error());
+    }
+    found.push_back(std::move(*job));
+  }
+  statement.reset();
+  return found;
+}
+
+Result<std::vector<ChargeRow>> SqliteHistory::charges(std::string_view project,
+                                                      std::uint64_t after_sequence,
+                                                      std::size_t limit) {
+  const std::lock_guard lock(read_mutex_);
+  SqliteStatement& statement = project.empty() ? all_charges_ : project_charges_;
+  statement.bind_text(1, project);
+  statement.bind(2, std::min<std::uint64_t>(after_sequence, INT64_MAX));
+
+  std::vector<ChargeRow> found;
+  while (limit > 0) {
+    const auto row = statement.step();
+    if (!row) return std::unexpected(noted(row.error(), reader_));
+    if (!*row) break;
+    ChargeRow charge = charge_of(statement);
+    if (found.size() >= limit && charge.sequence != found.back().sequence) break;
+    found.push_back(std::move(charge));
+  }
+  statement.reset();
+  return found;
+}
+
+}  // namespace tenbin

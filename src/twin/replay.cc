@@ -1,0 +1,165 @@
+#include "twin/replay.h"
+
+#include <algorithm>
+#include <set>
+#include <string>
+
+#include "core/limits.h"
+#include "core/schedule/schedule.h"
+
+namespace tenbin {
+
+namespace {
+
+/// Running attempts by their real end: a 4-ary heap, least (instant, job) on top.
+class Due {
+ public:
+  struct End {
+    Instant at;
+    JobId job;
+    friend bool operator<(const End& a, const End& b) { return a.at != b.at ? a.at < b.at : a.job < b.job; }
+  };
+  bool empty() const { return heap_.empty(); }
+  const End& top() const { return heap_.front(); }
+  void push(const End& end) {
+    std::size_t i = heap_.size();
+    heap_.push_back(end);
+    while (i > 0) {
+      const std::size_t parent = (i - 1) / 4;
+      if (!(end < heap_[parent])) break;
+      heap_[i] = heap_[parent];
+      i = parent;
+    }
+    heap_[i] = end;
+  }
+  void pop() {
+    const End last = heap_.back();
+    heap_.pop_back();
+    if (heap_.empty()) return;
+    std::size_t i = 0;
+    for (;;) {
+      const std::size_t first = 4 * i + 1, end = std::min(first + 4, heap_.size());
+      if (first >= end) break;
+      const std::size_t least = static_cast<std::size_t>(
+          std::min_element(heap_.begin() + static_cast<std::ptrdiff_t>(first),
+                           heap_.begin() + static_cast<std::ptrdiff_t>(end)) - heap_.begin());
+      if (!(heap_[least] < last)) break;
+      heap_[i] = heap_[least];
+      i = least;
+    }
+    heap_[i] = last;
+  }
+
+ private:
+  std::vector<End> heap_;
+};
+
+std::string project_name(std::uint32_t user) {
+  return "user-" + std::to_string(user);
+}
+
+}  // namespace
+
+World replay_world(const std::vector<TraceJob>& jobs, const ReplayFleet& fleet, Backfill backfill) {
+  World world;
+  Facts facts;
+  const Instant start{};
+  const auto setup = [&](Command command) {
+    facts.clear();
+    const Decision decision = apply(world, {.command = std::move(command)}, start, facts);
+    TENBIN_ASSERT(decision.has_value());
+  };
+  std::set<std::uint32_t> users;
+  for (const TraceJob& job : jobs) users.insert(job.user);
+
+  setup(SetPolicy{backfill});
+  setup(DeclareProvider{"replay", ""});
+  setup(DeclareRegion{"replay", ""});
+  if (fleet.kind == PoolKind::counted) {
+    setup(DeclarePool{.name = "pool", .provider = "replay", .region = "replay", .gpu_model = "gpu",
+                      .kind = PoolKind::counted, .counted = Gpus{std::int64_t{fleet.gpus} * 1'000}});
+  } else {
+    setup(DeclarePool{.name = "pool", .provider = "replay", .region = "replay", .gpu_model = "gpu",
+                      .kind = PoolKind::nodes, .gpus_per_node = fleet.gpus_per_node});
+    for (std::uint32_t n = 0; n < fleet.nodes; ++n) {
+      setup(DeclareNode{"node-" + std::to_string(n), "pool", 0});
+    }
+  }
+  setup(SetPrice{"pool", Credits{1'000'000}, 1'000'000});
+
+  // All the credit that the ledger can hold, in equal parts.
+  const std::int64_t yen = money_max / static_cast<std::int64_t>(users.size() + 1);
+  setup(DeclareFunder{"replay", "", {money_max, {'J', 'P', 'Y'}}, Credits{1'000'000}});
+  setup(DeclareProgramme{"replay", ""});
+  setup(DeclareOrganisation{"replay", ""});
+  setup(DeclareGrant{"replay", "", "replay", "replay"});
+  setup(DeclareLot{"replay", "replay", "replay", {money_max, {'J', 'P', 'Y'}}, start, instant_max, {}});
+  for (const std::uint32_t user : users) {
+    const std::string name = project_name(user);
+    setup(DeclareProject{name, "", "replay"});
+    setup(DeclareAllocation{name, "replay", name, Credits{yen * 1'000'000}, ""});
+  }
+  return world;
+}
+
+ReplayResult replay(World& world, const std::vector<TraceJob>& jobs, const AfterInstant& after) {
+  ReplayResult result;
+  result.starts.assign(jobs.size(), never);
+  std::vector<std::uint32_t> trace_row;  // of job id - first
+  trace_row.reserve(jobs.size());
+  const std::uint64_t first = world.jobs.next_id().value;
+  std::set<std::uint32_t> users;
+  for (const TraceJob& job : jobs) users.insert(job.user);
+  std::vector<std::string> names(users.empty() ? 0 : *users.rbegin() + std::size_t{1});
+  for (const std::uint32_t user : users) names[user] = project_name(user);
+
+  Due due;
+  Facts facts;
+  std::size_t next = 0;
+  while (next < jobs.size() || !due.empty()) {
+    Instant now = due.empty() ? jobs[next].submit : due.top().at;
+    if (next < jobs.size()) now = std::min(now, jobs[next].submit);
+
+    while (!due.empty() && due.top().at == now) {
+      const JobId job = due.top().job;
+      due.pop();
+      facts.clear();
+      const Decision ended = apply(
+          world, {.command = ReportEnd{job, 1, EndKind::exited, 0, now}}, now, facts);
+      TENBIN_ASSERT(ended.has_value());
+      result.events += facts.size();
+    }
+    while (next < jobs.size() && jobs[next].submit == now) {
+      const TraceJob& job = jobs[next];
+      facts.clear();
+      const Decision queued = apply(
+          world,
+          {.command = SubmitJob{.project = names[job.user],
+                                .shape = {.packing = Packing::count, .gpus = Gpus{std::int64_t{job.gpus} * 1'000}},
+                                .time_limit = job.limit}},
+          now, facts);
+      if (queued) {
+        trace_row.push_back(static_cast<std::uint32_t>(next));
+      } else {
+        ++result.refused;
+      }
+      result.events += facts.size();
+      ++next;
+    }
+    facts.clear();
+    static_cast<void>(apply(world, {.command = Schedule{}}, now, facts));
+    result.events += facts.size();
+    for (const Event& event : facts.events()) {
+      if (const JobStarted* started = std::get_if<JobStarted>(&event)) {
+        const std::uint32_t row = trace_row[started->job.value - first];
+        result.starts[row] = now;
+        due.push({now + jobs[row].runtime, started->job});
+      }
+    }
+    if (after) after(world);
+  }
+  result.history = world.history;
+  return result;
+}
+
+}  // namespace tenbin
