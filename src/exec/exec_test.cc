@@ -1,26 +1,31 @@
 // What must hold of attempts whatever is killed, and what members see around them. The test program
 // is its own supervisor: started as `exec_test supervise DIR TOKEN` it never comes to doctest.
 
+#include <doctest/doctest.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <spawn.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
 #include <chrono>
 #include <condition_variable>
 #include <csignal>
+#include <cstdint>
 #include <cstdlib>
-#include <doctest/doctest.h>
-#include <fcntl.h>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <mutex>
 #include <optional>
 #include <set>
-#include <spawn.h>
 #include <sstream>
+#include <string>
 #include <string_view>
-#include <sys/stat.h>
-#include <sys/wait.h>
 #include <thread>
-#include <unistd.h>
 #include <vector>
 
 #include "base/rng.h"
@@ -39,7 +44,9 @@ namespace {
   if (argc == 4 && std::string_view(argv[1]) == "supervise") ::_exit(supervise(argv[2], argv[3]));
 }
 
-void pass(std::int64_t ms) { std::this_thread::sleep_for(std::chrono::milliseconds(ms)); }
+void pass(std::int64_t ms) {
+  std::this_thread::sleep_for(std::chrono::milliseconds(ms));
+}
 
 template <class Condition>
 bool soon(Condition&& condition, std::int64_t ms = 10'000) {
@@ -68,6 +75,7 @@ class Site {
     settings.work_directory = root + "/work";
     settings.output_directory = root + "/output";
     settings.lease = Span{lease_ms};
+    settings.log = [](const std::string& words) { std::fprintf(stderr, "%s\n", words.c_str()); };
     return_service();
   }
   ~Site() {
@@ -146,8 +154,7 @@ class Site {
   }
   std::size_t running(AttemptId id) const {
     return processes_with({"TENBIN_JOB_ID=" + std::to_string(id.job),
-                           "TENBIN_ATTEMPT=" + std::to_string(id.attempt),
-                           "SITE=" + root})
+                           "TENBIN_ATTEMPT=" + std::to_string(id.attempt), "SITE=" + root})
         .size();
   }
 
@@ -186,7 +193,7 @@ TEST_CASE("output is kept, up to the cap") {
   site.run(site.shell(one, "echo to out; echo to err >&2"));
   CHECK(site.said(one) == "to out\n");
   CHECK(site.said(one, 0, "stderr") == "to err\n");
-  struct stat status {};
+  struct stat status{};
   REQUIRE(::stat(site.executor->output_file(one, 0, "stdout").c_str(), &status) == 0);
   CHECK((status.st_mode & 0777) == 0600);
   CHECK(status.st_uid == ::geteuid());
@@ -240,6 +247,21 @@ TEST_CASE("stop: TERM, and KILL for those who do not listen") {
   CHECK(boot_ms() - from < 5'000);
 }
 
+TEST_CASE("stop: the grace is also for what a shell had started") {
+  Site site;
+  AttemptSpec spec = site.shell(one,
+                                "sh -c 'trap \"sleep 0.3; echo saved; exit\" TERM; echo up;"
+                                "while :; do sleep 0.05; done'; echo never");
+  spec.grace = Span{5'000};
+  site.executor->start(spec);
+  REQUIRE(site.says(one, "up"));
+  const std::int64_t from = boot_ms();
+  site.executor->stop(one);
+  CHECK(site.end_of(one)->outcome == Outcome::stopped);
+  CHECK(site.said(one) == "up\nsaved\n");
+  CHECK(boot_ms() - from < 3'000);
+}
+
 TEST_CASE("a stop that comes with the start stops all the same") {
   Site site;
   AttemptSpec spec = site.shell(one, "sleep 50");
@@ -285,10 +307,13 @@ TEST_CASE("the environment is exactly what is promised") {
   spec.environment = {{"LANG", "ja_JP.UTF-8"}, {"TENBIN_RANK", "99"}, {"GREETING", "a=b\nc"}};
   REQUIRE(site.run(spec).code == 0);
   const std::string said = site.said(spec.id);
-  const std::string port = said.substr(said.find("127.0.0.1:"), said.find("\nTENBIN_ATTEMPT") -
-                                                                    said.find("127.0.0.1:"));
+  const std::string port =
+      said.substr(said.find("127.0.0.1:"), said.find("\nTENBIN_ATTEMPT") - said.find("127.0.0.1:"));
   CHECK(port.size() > 10);
-  const std::string user = ::geteuid() == 0 ? "nobody" : std::getenv("USER");  // NOLINT
+  const passwd* self = ::getpwuid(::geteuid());  // NOLINT(concurrency-mt-unsafe): one thread asks
+  const std::string user = ::geteuid() == 0 ? "nobody"
+                           : self           ? self->pw_name
+                                            : std::to_string(::geteuid());
   CHECK(said == "CUDA_VISIBLE_DEVICES=0,2\nGREETING=a=b\nc\nHOME=" + site.root +
                     "/work/7\nLANG=ja_JP.UTF-8\nLOGNAME=" + user +
                     "\nPATH=/usr/local/bin:/usr/bin:/bin\nTENBIN_ADDRESSES=" + port +
@@ -300,13 +325,16 @@ TEST_CASE("the environment is exactly what is promised") {
 TEST_CASE("a member starts clean: descriptors, umask, signals, session, core files") {
   Site site;
   const int leak = ::open("/dev/null", O_RDONLY);  // without CLOEXEC
-  site.run(site.shell(one, "ls /proc/self/fd | wc -l; umask; ulimit -c; readlink /proc/self/fd/0;"
-                           "grep -E 'Sig(Blk|Ign)|NoNewPrivs' /proc/$$/status | tr -d '\\t';"
-                           "cut -d' ' -f6 /proc/$$/stat | grep -cx $$; pwd"));
+  site.run(site.shell(one,
+                      "ls /proc/self/fd | wc -l; umask; ulimit -c; readlink /proc/self/fd/0;"
+                      "grep -E 'Sig(Blk|Ign)|NoNewPrivs' /proc/$$/status | tr -d '\\t';"
+                      "cut -d' ' -f6 /proc/$$/stat | grep -cx $$; pwd"));
   ::close(leak);
   // Four: 0, 1, 2 and the one with which ls reads the folder.
-  CHECK(site.said(one) == "4\n0077\n0\n/dev/null\nSigBlk:0000000000000000\n"
-                          "SigIgn:0000000000000000\nNoNewPrivs:1\n1\n" + site.root + "/work/1\n");
+  CHECK(site.said(one) ==
+        "4\n0077\n0\n/dev/null\nSigBlk:0000000000000000\n"
+        "SigIgn:0000000000000000\nNoNewPrivs:1\n1\n" +
+            site.root + "/work/1\n");
 }
 
 TEST_CASE("a later attempt finds the work folder of the earlier one") {
@@ -318,8 +346,9 @@ TEST_CASE("a later attempt finds the work folder of the earlier one") {
 
 TEST_CASE("a gang of three knows its ranks, size and addresses") {
   Site site;
-  CHECK(site.run(site.shell(one, "echo $TENBIN_RANK/$TENBIN_SIZE $TENBIN_NODE $TENBIN_ADDRESSES", 3))
-            .code == 0);
+  CHECK(
+      site.run(site.shell(one, "echo $TENBIN_RANK/$TENBIN_SIZE $TENBIN_NODE $TENBIN_ADDRESSES", 3))
+          .code == 0);
   std::set<std::string> addresses;
   for (int rank = 0; rank < 3; ++rank) {
     std::istringstream in(site.said(one, rank));
@@ -342,7 +371,8 @@ TEST_CASE("a gang of three knows its ranks, size and addresses") {
 TEST_CASE("when one member fails the others are stopped") {
   Site site;
   const std::string script =
-      "trap 'echo told; exit 9' TERM; echo up; [ $TENBIN_RANK = 1 ] && sleep 0.3 && exit 5; sleep 50";
+      "trap 'echo told; exit 9' TERM; echo up; [ $TENBIN_RANK = 1 ] && sleep 0.3 && exit 5; sleep "
+      "50";
   const AttemptEnd end = site.run(site.shell(one, script, 3));
   CHECK(end.outcome == Outcome::exited);
   CHECK(end.code == 5);
@@ -357,7 +387,8 @@ namespace {
 
 // A member that hides a process behind two forks and a session of its own.
 AttemptSpec hiding(const Site& site, AttemptId id) {
-  AttemptSpec spec = site.shell(id, "(setsid sh -c 'trap \"\" TERM HUP; sleep 50' & ) & echo up; sleep 50");
+  AttemptSpec spec =
+      site.shell(id, "(setsid sh -c 'trap \"\" TERM HUP; sleep 50' & ) & echo up; sleep 50");
   spec.environment["SITE"] = site.root;
   return spec;
 }
@@ -443,7 +474,8 @@ TEST_CASE("a restarted service adopts what runs and gets its end") {
   CHECK(site.said(one) == "up\ndown\n");  // once
   const auto folder = open_directory(site.folder(one));
   REQUIRE(folder);
-  CHECK(soon([&] { return try_lock(folder->get())->has_value(); }));  // the supervisor goes by itself
+  CHECK(
+      soon([&] { return try_lock(folder->get())->has_value(); }));  // the supervisor goes by itself
 }
 
 TEST_CASE("what ended while there was no service is known afterwards") {
@@ -462,6 +494,30 @@ TEST_CASE("what ended while there was no service is known afterwards") {
   site.executor->forget(one);
   CHECK(soon([&] { return site.executor->kept().empty(); }));
   CHECK(site.said(one) == "up\n");  // output stays
+}
+
+TEST_CASE("a disk that will not take the result is asked again") {
+  Site site;
+  site.executor->start(site.shell(one, "echo up; sleep 0.2; exit 8"));
+  REQUIRE(site.says(one, "up"));
+  const std::string obstacle = site.folder(one) + "/result.new";
+  REQUIRE(::mkdir(obstacle.c_str(), 0700) == 0);
+  CHECK_FALSE(site.end_of(one, 1'500));  // longer than a lease: it is renewed all the while
+  REQUIRE(::rmdir(obstacle.c_str()) == 0);
+  REQUIRE(site.end_of(one));
+  CHECK(site.end_of(one)->code == 8);
+}
+
+TEST_CASE("forgetting what runs stops it, and nobody is told") {
+  Site site;
+  AttemptSpec spec = site.shell(one, "echo up; sleep 50");
+  spec.environment["SITE"] = site.root;
+  site.executor->start(spec);
+  REQUIRE(site.says(one, "up"));
+  site.executor->forget(one);
+  CHECK(soon([&] { return site.executor->kept().empty(); }));
+  CHECK(site.running(one) == 0);
+  CHECK_FALSE(site.end_of(one, 50));
 }
 
 TEST_CASE("without a service the work ends with the lease") {
@@ -552,10 +608,11 @@ TEST_CASE("as root, members are nobody and can do what nobody can") {
   const std::string secret = site.root + "/secret";
   REQUIRE(::mkdir(secret.c_str(), 0700) == 0);
   std::ofstream(secret + "/file") << "secret";
-  site.run(site.shell(one, "id -un; id -G; cat " + secret + "/file; kill -0 " +
-                               std::to_string(::getpid()) + " || echo no signal; kill -0 $PPID || "
-                               "echo no parent; ls " + site.settings.attempt_directory +
-                               " || echo no attempts; stat -c '%a %U' ."));
+  site.run(site.shell(
+      one, "id -un; id -G; cat " + secret + "/file; kill -0 " + std::to_string(::getpid()) +
+               " || echo no signal; kill -0 $PPID || "
+               "echo no parent; ls " +
+               site.settings.attempt_directory + " || echo no attempts; stat -c '%a %U' ."));
   CHECK(site.said(one) == "nobody\n65534\nno signal\nno parent\nno attempts\n700 nobody\n");
 
   AttemptSpec closed = site.shell({2, 1}, "true");
@@ -598,7 +655,8 @@ TEST_CASE("whatever is killed when, no two attempts of a job run together") {
   Rng rng{seed};
   Site site(200);
   const std::string script =
-      "exec 9>>turn; flock -n 9 || echo overlap $TENBIN_ATTEMPT >> overlaps; echo $TENBIN_ATTEMPT >> ran;"
+      "exec 9>>turn; flock -n 9 || echo overlap $TENBIN_ATTEMPT >> overlaps; echo $TENBIN_ATTEMPT "
+      ">> ran;"
       "(setsid sh -c 'trap \"\" TERM; sleep 20' &) ; sleep 20";
   std::array<int, 6> outcomes{};
   for (std::uint32_t round = 1; round <= 50; ++round) {
@@ -606,6 +664,7 @@ TEST_CASE("whatever is killed when, no two attempts of a job run together") {
     AttemptSpec spec = site.shell(id, script);
     spec.grace = Span{20};
     site.executor->start(spec);
+    if (rng.chance(600'000)) soon([&] { return site.warden(id) > 0; }, 1'000);
     pass(static_cast<std::int64_t>(rng.below(60)));
     const pid_t supervisor = site.supervisor(id);
     const pid_t warden = site.warden(id);
@@ -646,8 +705,10 @@ TEST_CASE("whatever is killed when, no two attempts of a job run together") {
   CHECK(overlaps.empty());
   std::istringstream ran(contents(site.settings.work_directory + "/1/ran"));
   std::set<std::string> attempts;
-  for (std::string line; std::getline(ran, line);) CHECK(attempts.insert(line).second);  // at most once
-  MESSAGE(attempts.size() << " of 50 ran, " << outcomes[5] << " lost, " << outcomes[3] << " stopped");
+  for (std::string line; std::getline(ran, line);)
+    CHECK(attempts.insert(line).second);  // at most once
+  MESSAGE(attempts.size() << " of 50 ran, " << outcomes[5] << " lost, " << outcomes[3]
+                          << " stopped");
 }
 
 // ---- texts ----
@@ -667,10 +728,14 @@ TEST_CASE("texts come back as they were, and nothing else is taken") {
   REQUIRE(back);
   CHECK(back->attempt.argv == spec.attempt.argv);
   CHECK(encode(*back) == text);
-  for (std::size_t size = 0; size < text.size(); ++size) CHECK_FALSE(decode_spec(text.substr(0, size)));
+  for (std::size_t size = 0; size < text.size(); ++size)
+    CHECK_FALSE(decode_spec(text.substr(0, size)));
   CHECK_FALSE(decode_spec(text + "\n"));
 
-  const AttemptEnd end{.id = one, .outcome = Outcome::signalled, .code = 9, .ended = Instant{5},
+  const AttemptEnd end{.id = one,
+                       .outcome = Outcome::signalled,
+                       .code = 9,
+                       .ended = Instant{5},
                        .words = std::string(3'000, '\n')};
   const auto end_back = decode_end(encode(end));
   REQUIRE(end_back);
@@ -680,10 +745,12 @@ TEST_CASE("texts come back as they were, and nothing else is taken") {
   const Message message{.word = Message::Word::renew, .epoch = 4, .until_ms = 1'000};
   CHECK(encode(message) == "renew 4 1000");
   CHECK(decode_message("renew 4 1000") == message);
-  for (const char* wrong : {"", "renew", "renew 4", "renew 4 -1", "renew 04 1", "renew 4 1 ", "Renew 4 1",
-                            "renew  4 1", "renew 4 1 1", "renew +4 1"}) {
+  for (const char* wrong : {"", "renew", "renew 4", "renew 4 -1", "renew 04 1", "renew 4 1 ",
+                            "Renew 4 1", "renew  4 1", "renew 4 1 1", "renew +4 1"}) {
     CHECK_FALSE(decode_message(wrong));
   }
 }
 
-TEST_CASE("no library, no GPUs") { CHECK(probe_gpus("libno-such-library.so.1").empty()); }
+TEST_CASE("no library, no GPUs") {
+  CHECK(probe_gpus("libno-such-library.so.1").empty());
+}

@@ -1,11 +1,12 @@
 #include "exec/files.h"
 
-#include <cerrno>
-#include <cstring>
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
 
 namespace tenbin {
 
@@ -96,6 +97,8 @@ Result<std::optional<Fd>> try_lock(int directory) {
   return file;
 }
 
-void unlock(Fd lock) { ::flock(lock.get(), LOCK_UN); }
+void unlock(Fd lock) {
+  ::flock(lock.get(), LOCK_UN);
+}
 
 }  // namespace tenbin

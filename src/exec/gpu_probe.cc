@@ -1,7 +1,8 @@
 #include "exec/gpu_probe.h"
 
-#include <array>
 #include <dlfcn.h>
+
+#include <array>
 #include <memory>
 
 namespace tenbin {

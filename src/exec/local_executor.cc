@@ -1,17 +1,6 @@
 #include "exec/local_executor.h"
 
-#include <algorithm>
-#include <array>
-#include <cerrno>
-#include <charconv>
-#include <csignal>
-#include <cstdio>
-#include <deque>
 #include <fcntl.h>
-#include <filesystem>
-#include <map>
-#include <mutex>
-#include <optional>
 #include <spawn.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -21,8 +10,20 @@
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
-#include <thread>
 #include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <csignal>
+#include <cstdio>
+#include <deque>
+#include <filesystem>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <thread>
 #include <utility>
 #include <variant>
 
@@ -35,7 +36,7 @@ namespace tenbin {
 
 namespace {
 
-constexpr std::int64_t look_again_ms = 20;        // first delay, doubled up to
+constexpr std::int64_t look_again_ms = 20;  // first delay, doubled up to
 constexpr std::int64_t look_again_max_ms = 500;
 constexpr int launches_max = 8;
 
@@ -123,14 +124,14 @@ class LocalExecutor::Loop {
   struct Attempt {
     LaunchSpec spec;
     Fd directory;
-    Fd socket;           // to its supervisor
-    Fd launcher;         // the first process of a launch, until it has ended
+    Fd socket;    // to its supervisor
+    Fd launcher;  // the first process of a launch, until it has ended
     pid_t launcher_id = 0;
     int launches = 0;
-    std::string trouble;         // why the last launch came to nothing
-    bool welcomed = false;       // the supervisor took our hello
-    bool answered = true;        // it took our last renewal
-    bool refused = false;        // a later service has it: it is no longer ours to speak of
+    std::string trouble;    // why the last launch came to nothing
+    bool welcomed = false;  // the supervisor took our hello
+    bool answered = true;   // it took our last renewal
+    bool refused = false;   // a later service has it: it is no longer ours to speak of
     bool stop_wanted = false;
     bool forgotten = false;      // nobody wants to hear its end
     std::int64_t lease_end = 0;  // latest time until which anyone may have been promised
@@ -234,7 +235,7 @@ class LocalExecutor::Loop {
   // Errors: try again. What cannot be tried again has been told as an end.
   Result<void> open_folder(Attempt& attempt) {
     const std::string path = directory_of(attempt.spec.attempt.id);
-    struct stat status {};
+    struct stat status{};
     const bool known = ::stat(path.c_str(), &status) == 0;
     const bool unknown = !known && errno == ENOENT;
     if (auto made = make_directory(path, 0700); !made) {
@@ -386,7 +387,8 @@ class LocalExecutor::Loop {
     const std::string token = random_token();
     const std::string spec = encode(attempt.spec);
     if (!decode_spec(spec)) {
-      end(attempt, Outcome::launch_failed, "its command or environment is not one a process can have");
+      end(attempt, Outcome::launch_failed,
+          "its command or environment is not one a process can have");
       return std::nullopt;
     }
     auto written = write_durable(directory, "spec", spec);
@@ -439,8 +441,8 @@ class LocalExecutor::Loop {
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
       attempt.look_at = 0;
     } else {
-      attempt.trouble = "its supervisor did not start; " +
-                        directory_of(attempt.spec.attempt.id) + "/log may say why";
+      attempt.trouble = "its supervisor did not start; " + directory_of(attempt.spec.attempt.id) +
+                        "/log may say why";
     }
   }
 
@@ -463,8 +465,8 @@ class LocalExecutor::Loop {
   }
 
   void say(Attempt& attempt, Message::Word word, std::int64_t until_ms = 0) {
-    const std::string packet = encode(Message{
-        .word = word, .epoch = attempt.spec.attempt.epoch, .until_ms = until_ms});
+    const std::string packet =
+        encode(Message{.word = word, .epoch = attempt.spec.attempt.epoch, .until_ms = until_ms});
     ::send(attempt.socket.get(), packet.data(), packet.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
   }
 
@@ -491,21 +493,19 @@ class LocalExecutor::Loop {
       case welcome:
         attempt.welcomed = true;
         attempt.delay = look_again_ms;
-        promise(attempt);
-        if (attempt.stop_wanted) say(attempt, stop);
-        return;
+        if (attempt.stop_wanted) say(attempt, stop);  // first: what has not begun need not
+        return promise(attempt);
       case renewed: attempt.answered = true; return;
       case refused: return refuse(attempt);
-      case ended:
-        hang_up(attempt);
-        return examine(attempt);
+      case ended: hang_up(attempt); return examine(attempt);
       case hello:
       case renew:
       case stop: hang_up(attempt); return;
     }
   }
 
-  // What is promised counts from before it is sent: whether it arrives or not, work may run so long.
+  // What is promised counts from before it is sent: whether it arrives or not, work may run so
+  // long.
   void promise(Attempt& attempt) {
     if (!attempt.answered) {  // it hangs; promise nothing until it says welcome again
       hang_up(attempt);
@@ -549,7 +549,7 @@ class LocalExecutor::Loop {
 
   void settle(Attempt& attempt, AttemptEnd how) {
     hang_up(attempt);
-    attempt.look_at = INT64_MAX;
+    attempt.look_at = attempt.forgotten ? 0 : INT64_MAX;
     attempt.end = std::move(how);
     if (!attempt.forgotten) tell(*attempt.end);
   }
@@ -662,9 +662,15 @@ Result<std::unique_ptr<LocalExecutor>> LocalExecutor::open(LocalSettings setting
 void LocalExecutor::listen(std::function<void(AttemptEnd)> listener) {
   loop_->listen(std::move(listener));
 }
-void LocalExecutor::start(AttemptSpec spec) { loop_->leave(std::move(spec)); }
-void LocalExecutor::stop(AttemptId id) { loop_->leave(Loop::Stop{id}); }
-void LocalExecutor::forget(AttemptId id) { loop_->leave(Loop::Forget{id}); }
+void LocalExecutor::start(AttemptSpec spec) {
+  loop_->leave(std::move(spec));
+}
+void LocalExecutor::stop(AttemptId id) {
+  loop_->leave(Loop::Stop{id});
+}
+void LocalExecutor::forget(AttemptId id) {
+  loop_->leave(Loop::Forget{id});
+}
 
 std::string LocalExecutor::output_file(AttemptId id, int rank, std::string_view stream) const {
   return loop_->output_of(id) + '/' + std::to_string(rank) + '.' + std::string(stream);

@@ -1,13 +1,8 @@
 #include "exec/member.h"
 
 #include <arpa/inet.h>
-#include <cerrno>
-#include <csignal>
-#include <cstdint>
 #include <fcntl.h>
-#include <grp.h>
 #include <linux/close_range.h>
-#include <map>
 #include <netinet/in.h>
 #include <pwd.h>
 #include <sys/prctl.h>
@@ -16,6 +11,11 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstdint>
+#include <map>
 
 namespace tenbin {
 
@@ -53,14 +53,19 @@ void forget_signals() {
 }
 
 // The order matters: groups and group while we still may, then the user, and then we try to get
-// back, because a way back would be a way to root for everyone who may submit a job.
+// back, because a way back would be a way to root for everyone who may submit a job. By the system
+// calls: the C library's functions would signal other threads, and there are none.
 void drop_privileges(const Account& account, int trouble) {
-  if (::setgroups(0, nullptr) != 0) give_up(trouble, sentence("cannot leave root's groups", errno));
-  if (::setresgid(account.gid, account.gid, account.gid) != 0 ||
-      ::setresuid(account.uid, account.uid, account.uid) != 0) {
+  if (::syscall(SYS_setgroups, 0, nullptr) != 0) {
+    give_up(trouble, sentence("cannot leave root's groups", errno));
+  }
+  if (::syscall(SYS_setresgid, account.gid, account.gid, account.gid) != 0 ||
+      ::syscall(SYS_setresuid, account.uid, account.uid, account.uid) != 0) {
     give_up(trouble, sentence("cannot become the account " + account.name, errno));
   }
-  if (::setuid(0) == 0 || ::seteuid(0) == 0 || ::setgid(0) == 0 || ::setegid(0) == 0 ||
+  constexpr uid_t same = ~uid_t{0};
+  if (::syscall(SYS_setuid, 0) == 0 || ::syscall(SYS_setresuid, same, 0, same) == 0 ||
+      ::syscall(SYS_setgid, 0) == 0 || ::syscall(SYS_setresgid, same, 0, same) == 0 ||
       ::getuid() != account.uid || ::geteuid() != account.uid || ::getgid() != account.gid ||
       ::getegid() != account.gid) {
     give_up(trouble, "the account " + account.name + " could become root again");
@@ -95,7 +100,7 @@ std::optional<std::string> closed_to(const Account& account, const std::string& 
   for (std::size_t slash = 0; slash != std::string::npos;) {
     slash = path.find('/', slash + 1);
     const std::string part = path.substr(0, slash);
-    struct stat status {};
+    struct stat status{};
     if (part.empty() || ::stat(part.c_str(), &status) != 0) continue;
     const mode_t bit = status.st_uid == account.uid   ? S_IXUSR
                        : status.st_gid == account.gid ? S_IXGRP

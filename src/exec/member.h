@@ -2,9 +2,10 @@
 
 // One member of a gang: whose account it runs as, what it finds around it, and how it begins.
 
+#include <sys/types.h>
+
 #include <optional>
 #include <string>
-#include <sys/types.h>
 #include <vector>
 
 #include "exec/files.h"

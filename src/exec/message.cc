@@ -24,7 +24,9 @@ std::optional<std::size_t> place_of(const std::array<std::string_view, n>& names
   return std::nullopt;
 }
 
-bool plain(unsigned char c) { return c > 0x20 && c < 0x7F && c != '%'; }
+bool plain(unsigned char c) {
+  return c > 0x20 && c < 0x7F && c != '%';
+}
 
 constexpr std::string_view hex_digits = "0123456789ABCDEF";
 
@@ -114,9 +116,7 @@ class Reader {
 
   // How many lines follow. Each takes at least two bytes, so that no number makes us reserve more
   // than the text is long.
-  std::size_t count(std::string_view key) {
-    return number<std::size_t>(key, 0, rest_.size() / 2);
-  }
+  std::size_t count(std::string_view key) { return number<std::size_t>(key, 0, rest_.size() / 2); }
 
   void wrong(std::string_view why) {
     if (error_.empty()) error_ = "not a " + std::string(kind_) + ": " + std::string(why);

@@ -1,21 +1,22 @@
 #include "exec/processes.h"
 
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <csignal>
 #include <ctime>
-#include <dirent.h>
-#include <fcntl.h>
 #include <map>
 #include <memory>
 #include <optional>
 #include <set>
 #include <string_view>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 #include <tuple>
-#include <unistd.h>
 
 #include "exec/files.h"
 
@@ -75,8 +76,12 @@ std::vector<pid_t> all_ids() {
 
 }  // namespace
 
-std::int64_t boot_ms() { return clock_ms(CLOCK_BOOTTIME); }
-std::int64_t wall_ms() { return clock_ms(CLOCK_REALTIME); }
+std::int64_t boot_ms() {
+  return clock_ms(CLOCK_BOOTTIME);
+}
+std::int64_t wall_ms() {
+  return clock_ms(CLOCK_REALTIME);
+}
 
 std::vector<Process> descendants(pid_t root) {
   std::multimap<pid_t, Process> by_parent;

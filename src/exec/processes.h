@@ -2,9 +2,10 @@
 
 // What runs on this machine, and how to make sure that something no longer does.
 
+#include <sys/types.h>
+
 #include <cstdint>
 #include <string>
-#include <sys/types.h>
 #include <vector>
 
 namespace tenbin {

@@ -1,13 +1,6 @@
 #include "exec/supervisor.h"
 
-#include <algorithm>
-#include <cerrno>
-#include <csignal>
-#include <cstdint>
-#include <cstdio>
-#include <ctime>
 #include <fcntl.h>
-#include <optional>
 #include <poll.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -15,6 +8,14 @@
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <cstdint>
+#include <cstdio>
+#include <ctime>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -199,7 +200,8 @@ class Supervisor {
     if (until <= now) return;
     until_ = std::max(until_, until);
     end_at_ = until_;
-    if (warden_) return tell_warden({.word = Message::Word::renew, .epoch = epoch_, .until_ms = until_});
+    if (warden_)
+      return tell_warden({.word = Message::Word::renew, .epoch = epoch_, .until_ms = until_});
     if (!end_ && !std::exchange(begun_, true)) begin();
   }
 
@@ -306,7 +308,7 @@ class Supervisor {
 };
 
 void answer(int signal, sighandler_t how) {
-  struct sigaction action {};
+  struct sigaction action{};
   action.sa_handler = how;
   ::sigaction(signal, &action, nullptr);
 }
@@ -323,7 +325,8 @@ Result<void> stand_alone(const std::string& directory, int ready) {
   }
   ::dup2(log < 0 ? nothing : log, 2);
   constexpr int kept = 3;
-  if (ready != kept && ::dup2(ready, kept) < 0) return failed(sentence("cannot keep a pipe", errno));
+  if (ready != kept && ::dup2(ready, kept) < 0)
+    return failed(sentence("cannot keep a pipe", errno));
   ::fcntl(kept, F_SETFD, FD_CLOEXEC);
   ::syscall(SYS_close_range, unsigned{kept} + 1, ~0U, 0);
 

@@ -1,10 +1,6 @@
 #include "exec/warden.h"
 
-#include <algorithm>
-#include <cerrno>
-#include <csignal>
 #include <fcntl.h>
-#include <optional>
 #include <poll.h>
 #include <pwd.h>
 #include <sys/prctl.h>
@@ -14,6 +10,11 @@
 #include <sys/timerfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -118,7 +119,7 @@ class Warden {
       wait_for_something();
       if (hear() == Heard::silence_for_ever) end_at_once();
       look_after_members();
-      if (std::ranges::all_of(members_, &Member::ended)) {
+      if (std::ranges::all_of(members_, &Member::ended) && !still_saving()) {
         end_descendants();  // what they left behind
         drain();
         if (!cause_) blame(Outcome::exited, 0, "");
@@ -189,13 +190,14 @@ class Warden {
     const std::string& path = spec_.work_directory;
     if (auto made = make_directory(path, 0700); !made) return made;
     const Fd fd{::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)};
-    struct stat status {};
+    struct stat status{};
     if (!fd || ::fstat(fd.get(), &status) != 0) {
       return failed(sentence("cannot use the work folder " + path, errno));
     }
     const uid_t owner = as_ ? as_->uid : ::geteuid();
     if (status.st_uid == owner) return {};
-    if (status.st_uid != ::geteuid()) return failed("the work folder " + path + " is not the job's");
+    if (status.st_uid != ::geteuid())
+      return failed("the work folder " + path + " is not the job's");
     if (as_ && ::fchown(fd.get(), as_->uid, as_->gid) != 0) {
       return failed(sentence("cannot give the work folder " + path + " to the job", errno));
     }
@@ -260,9 +262,8 @@ class Warden {
     ::timerfd_settime(timer_.get(), TFD_TIMER_ABSTIME, &when, nullptr);
     if (members_.empty()) return;
 
-    std::vector<pollfd> all = {{channel_.get(), POLLIN, 0},
-                               {children_.get(), POLLIN, 0},
-                               {timer_.get(), POLLIN, 0}};
+    std::vector<pollfd> all = {
+        {channel_.get(), POLLIN, 0}, {children_.get(), POLLIN, 0}, {timer_.get(), POLLIN, 0}};
     for (const Member& member : members_) {
       if (member.trouble) all.push_back({member.trouble.get(), POLLIN, 0});
     }
@@ -356,7 +357,9 @@ class Warden {
   void stop(Outcome outcome, std::int32_t code, const std::string& words) {
     if (cause_) return;
     blame(outcome, code, words);
-    if (__builtin_add_overflow(boot_ms(), spec_.attempt.grace.count, &kill_at_)) kill_at_ = never;
+    if (__builtin_add_overflow(boot_ms(), spec_.attempt.grace.count, &kill_at_)) {
+      kill_at_ = never - 1;
+    }
     for (const Member& member : members_) {
       if (member.ended) continue;
       // Its group too; the group is not there yet if the member has only just been forked.
@@ -364,6 +367,10 @@ class Warden {
       ::kill(-member.process, SIGCONT);  // one that is stopped could not hear
     }
   }
+
+  // A shell dies of the TERM at once, what it had started may still be writing a checkpoint: it has
+  // the grace too.
+  bool still_saving() const { return kill_at_ != never && !descendants(::getpid()).empty(); }
 
   void drain() {
     for (Stream& stream : streams_) {

@@ -16,6 +16,8 @@ constexpr int checkpoint_pages = 8 * 1024 * 1024 / page_bytes;
 // What may be left of a checkpoint for the part that holds up the writer: a millisecond or two.
 constexpr int tail_pages = 128;
 constexpr int rounds_beside_the_writer = 3;
+// Past this the writer is faster than the disk takes checkpoints, and has to wait for one.
+constexpr int urgent_pages = 64 * 1024 * 1024 / page_bytes;
 // A log this long means that somebody has kept a read transaction open for very long.
 constexpr int alarming_pages = 1024 * 1024 * 1024 / page_bytes;
 
@@ -45,6 +47,20 @@ PRAGMA journal_size_limit = 67108864;
 PRAGMA cache_size = -32768;
 PRAGMA temp_store = MEMORY;
 )sql";
+
+Result<void> check_format(SqliteDatabase& database, const std::string& path) {
+  auto is_ours = database.number("SELECT count(*) FROM sqlite_schema WHERE name = 'meta'");
+  if (!is_ours) return std::unexpected(is_ours.error());
+  if (*is_ours == 0) return failed(path + ": this is not a journal of Tenbin");
+  auto version = database.number("SELECT value FROM meta WHERE key = 'format'");
+  if (!version) return std::unexpected(version.error());
+  if (*version != format) {
+    return failed(path + ": the journal is of format " + std::to_string(*version) +
+                  ", and this program knows format " + std::to_string(format) +
+                  " only; use the version of Tenbin that wrote it, or a newer one");
+  }
+  return {};
+}
 
 }  // namespace
 
@@ -80,9 +96,13 @@ Result<void> SqliteJournal::connect() {
     auto writer = SqliteDatabase::open(path_, access_);
     if (!writer) return std::unexpected(writer.error());
     writer_ = std::move(*writer);
-    if (auto set = writer_.run(writing_settings); !set) return set;
+    // A file that is not ours is not touched, so this comes before any setting.
     auto anything = writer_.number("SELECT count(*) FROM sqlite_schema");
     if (!anything) return std::unexpected(anything.error());
+    if (*anything != 0) {
+      if (auto known = check_format(writer_, path_); !known) return known;
+    }
+    if (auto set = writer_.run(writing_settings); !set) return set;
     if (*anything == 0) {
       if (auto made = writer_.run(tables); !made) return made;
       if (auto synced = sync_folder(folder_); !synced) return synced;
@@ -92,16 +112,7 @@ Result<void> SqliteJournal::connect() {
   auto reader = SqliteDatabase::open(path_, Access::read_only);
   if (!reader) return std::unexpected(reader.error());
   reader_ = std::move(*reader);
-  auto is_ours = reader_.number("SELECT count(*) FROM sqlite_schema WHERE name = 'meta'");
-  if (!is_ours) return std::unexpected(is_ours.error());
-  if (*is_ours == 0) return failed(path_ + ": this is not a journal of Tenbin");
-  auto version = reader_.number("SELECT value FROM meta WHERE key = 'format'");
-  if (!version) return std::unexpected(version.error());
-  if (*version != format) {
-    return failed(path_ + ": the journal is of format " + std::to_string(*version) +
-                  ", and this program knows format " + std::to_string(format) +
-                  " only; use the version of Tenbin that wrote it, or a newer one");
-  }
+  if (auto known = check_format(reader_, path_); !known) return known;
 
   struct Wanted {
     SqliteDatabase* database;
@@ -227,15 +238,15 @@ void SqliteJournal::checkpoint_when_asked() {
 /// it, and the log would grow for ever. So most of it is done beside the writer, and what came
 /// meanwhile with the writer held.
 Result<bool> SqliteJournal::checkpoint() {
-  for (int round = 0; round < rounds_beside_the_writer; ++round) {
+  std::unique_lock lock(write_mutex_, std::defer_lock);
+  for (int round = 1;; ++round) {
     const auto log = checkpointer_.checkpoint();
     if (!log) return std::unexpected(log.error());
-    if (log->pages - log->saved <= tail_pages) {
-      const std::lock_guard lock(write_mutex_);
-      if (log_pages_ - log->saved <= tail_pages) break;
-    }
+    lock.lock();
+    const bool little_is_left = log_pages_ - log->saved <= tail_pages;
+    if (little_is_left || log_pages_ >= urgent_pages || round == rounds_beside_the_writer) break;
+    lock.unlock();
   }
-  const std::lock_guard lock(write_mutex_);
   const auto log = checkpointer_.checkpoint();
   if (!log) return std::unexpected(log.error());
   const bool whole = log->saved == log->pages;
