@@ -126,8 +126,9 @@ struct SubmitJob {
   std::span<const Text> regions;  // permitted regions; empty: any
   Span time_limit;
   std::uint32_t tasks = 1;        // more than 1: an array
+  Text name;                      // for people; may be empty
   Hash spec;                      // of the blob with command, environment and script
-  TENBIN_FIELDS(project, shape, models, regions, time_limit, tasks, spec)
+  TENBIN_FIELDS(project, shape, models, regions, time_limit, tasks, name, spec)
 };
 struct CancelJob {
   JobId job;

@@ -171,10 +171,12 @@ struct JobQueued {
   PriceId prices;        // the prices in force: those with an id up to this
   JobId array;           // first job of its array; none: not in one
   std::uint32_t task = 0;
+  Text name;
   Hash spec;
   Credits held;          // the dearest placement that it permits
   std::span<const Leg> legs;
-  TENBIN_FIELDS(job, project, person, shape, pools, time_limit, prices, array, task, spec, held, legs)
+  TENBIN_FIELDS(job, project, person, shape, pools, time_limit, prices, array, task, name, spec, held,
+                legs)
 };
 struct JobParked {  // no region that it permits has eligible credit left
   JobId job;

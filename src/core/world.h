@@ -108,6 +108,7 @@ struct Job {
   PriceId prices;
   JobId array;
   std::uint32_t task = 0;
+  std::string name;
   Hash spec;
   JobState state = JobState::queued;
   std::uint32_t attempt = 0;  // starts so far
@@ -118,7 +119,7 @@ struct Job {
   SmallVector<Leg, 1> legs;   // add up to held
   SmallVector<Slice, 1> slices;
   TENBIN_FIELDS(project, person, shape, pools, limit, submitted, started, stop_asked, prices, array,
-                task, spec, state, attempt, pool, promised, rate, held, legs, slices)
+                task, name, spec, state, attempt, pool, promised, rate, held, legs, slices)
 
   bool active() const { return state == JobState::running || state == JobState::stopping; }
   Instant expected_end() const { return started + limit; }

@@ -75,7 +75,6 @@ class Site {
     settings.work_directory = root + "/work";
     settings.output_directory = root + "/output";
     settings.lease = Span{lease_ms};
-    settings.log = [](const std::string& words) { std::fprintf(stderr, "%s\n", words.c_str()); };
     return_service();
   }
   ~Site() {
@@ -658,13 +657,16 @@ TEST_CASE("whatever is killed when, no two attempts of a job run together") {
       "exec 9>>turn; flock -n 9 || echo overlap $TENBIN_ATTEMPT >> overlaps; echo $TENBIN_ATTEMPT "
       ">> ran;"
       "(setsid sh -c 'trap \"\" TERM; sleep 20' &) ; sleep 20";
+  const std::string ran = site.settings.work_directory + "/1/ran";
   std::array<int, 6> outcomes{};
   for (std::uint32_t round = 1; round <= 50; ++round) {
     const AttemptId id{.job = 1, .attempt = round};
     AttemptSpec spec = site.shell(id, script);
     spec.grace = Span{20};
     site.executor->start(spec);
-    if (rng.chance(600'000)) soon([&] { return site.warden(id) > 0; }, 1'000);
+    if (rng.chance(700'000)) {  // else it is hit on its way
+      soon([&] { return contents(ran).ends_with(std::to_string(round) + "\n"); }, 1'000);
+    }
     pass(static_cast<std::int64_t>(rng.below(60)));
     const pid_t supervisor = site.supervisor(id);
     const pid_t warden = site.warden(id);
@@ -701,11 +703,14 @@ TEST_CASE("whatever is killed when, no two attempts of a job run together") {
     ++outcomes[static_cast<std::size_t>(end->outcome)];
     site.executor->forget(id);
   }
+  // What a service was taken away from before it could clear up.
+  for (const AttemptId id : site.executor->kept()) site.executor->forget(id);
+  CHECK(soon([&] { return site.executor->kept().empty(); }));
   const std::string overlaps = contents(site.settings.work_directory + "/1/overlaps");
   CHECK(overlaps.empty());
-  std::istringstream ran(contents(site.settings.work_directory + "/1/ran"));
+  std::istringstream lines(contents(ran));
   std::set<std::string> attempts;
-  for (std::string line; std::getline(ran, line);)
+  for (std::string line; std::getline(lines, line);)
     CHECK(attempts.insert(line).second);  // at most once
   MESSAGE(attempts.size() << " of 50 ran, " << outcomes[5] << " lost, " << outcomes[3]
                           << " stopped");

@@ -20,6 +20,7 @@
 #include <cstdio>
 #include <deque>
 #include <filesystem>
+#include <iterator>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -163,6 +164,7 @@ class LocalExecutor::Loop {
     }
     std::int64_t first = INT64_MAX;
     for (const auto& [id, attempt] : attempts_) first = std::min(first, attempt.look_at);
+    for (const auto& [id, at] : leaving_) first = std::min(first, at);
     if (first == INT64_MAX) return -1;
     return static_cast<int>(std::clamp<std::int64_t>(first - boot_ms(), 0, 60'000));
   }
@@ -206,12 +208,18 @@ class LocalExecutor::Loop {
       if (attempt.forgotten && attempt.end) over.push_back(id);
     }
     for (const AttemptId id : over) drop(id);
+    for (auto at = leaving_.begin(); at != leaving_.end();) {
+      const bool due = at->second <= now;
+      if (due) at->second = now + look_again_max_ms;
+      at = due && remove_folder(at->first) ? leaving_.erase(at) : std::next(at);
+    }
   }
 
   // ---- notes ----
 
   void on_start(AttemptSpec spec) {
     const AttemptId id = spec.id;
+    leaving_.erase(id);
     if (const auto known = attempts_.find(id); known != attempts_.end()) {
       Attempt& attempt = known->second;
       if (attempt.end) return tell(*attempt.end);
@@ -384,7 +392,7 @@ class LocalExecutor::Loop {
     }
     ++attempt.launches;
 
-    const std::string token = random_token();
+    std::string token = random_token();
     const std::string spec = encode(attempt.spec);
     if (!decode_spec(spec)) {
       end(attempt, Outcome::launch_failed,
@@ -405,6 +413,7 @@ class LocalExecutor::Loop {
     texts.push_back(directory_of(attempt.spec.attempt.id));
     texts.push_back(token);
     std::vector<char*> argv;
+    argv.reserve(texts.size() + 1);
     for (std::string& text : texts) argv.push_back(text.data());
     argv.push_back(nullptr);
 
@@ -572,19 +581,21 @@ class LocalExecutor::Loop {
     if (ours) forget_folder(id);
   }
 
+  // A folder goes when nobody is at work in it, be it a supervisor that writes its last line.
   void forget_folder(AttemptId id) {
+    if (!remove_folder(id)) leaving_[id] = boot_ms() + look_again_ms;
+  }
+
+  bool remove_folder(AttemptId id) {
     const std::string path = directory_of(id);
     const auto directory = open_directory(path);
-    if (!directory) return;
+    if (!directory) return ::access(path.c_str(), F_OK) != 0;
     auto lock = try_lock(directory->get());
-    if (lock && *lock) {
-      fence_off(*directory);
-    } else if (!is_there(*directory, "result")) {
-      return log("attempt " + name_of(id) + " still runs, so its folder stays");
-    }
+    if (!lock || !*lock) return false;
+    fence_off(*directory);
     std::error_code error;
     std::filesystem::remove_all(path, error);
-    if (error) log("cannot remove " + path + ": " + error.message());
+    return !error;
   }
 
   void log(const std::string& words) const {
@@ -617,7 +628,8 @@ class LocalExecutor::Loop {
   std::deque<Note> notes_;                    // under mutex_
   std::function<void(AttemptEnd)> listener_;  // under mutex_
   std::map<AttemptId, Attempt> attempts_;
-  std::map<int, AttemptId> owners_;  // of descriptors
+  std::map<AttemptId, std::int64_t> leaving_;  // folders to be removed, and when to try
+  std::map<int, AttemptId> owners_;            // of descriptors
   std::thread thread_;
 };
 

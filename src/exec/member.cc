@@ -74,6 +74,7 @@ void drop_privileges(const Account& account, int trouble) {
 
 std::vector<char*> pointers(const std::vector<std::string>& texts) {
   std::vector<char*> out;
+  out.reserve(texts.size() + 1);
   for (const std::string& text : texts) out.push_back(const_cast<char*>(text.c_str()));
   out.push_back(nullptr);
   return out;
@@ -99,7 +100,7 @@ Result<Account> find_account(const std::string& name) {
 std::optional<std::string> closed_to(const Account& account, const std::string& path) {
   for (std::size_t slash = 0; slash != std::string::npos;) {
     slash = path.find('/', slash + 1);
-    const std::string part = path.substr(0, slash);
+    std::string part = path.substr(0, slash);
     struct stat status{};
     if (part.empty() || ::stat(part.c_str(), &status) != 0) continue;
     const mode_t bit = status.st_uid == account.uid   ? S_IXUSR
@@ -157,6 +158,7 @@ std::vector<std::string> member_environment(const LaunchSpec& spec, std::size_t 
   all["CUDA_VISIBLE_DEVICES"] = joined(place.gpus);
 
   std::vector<std::string> out;
+  out.reserve(all.size());
   for (const auto& [name, value] : all) out.push_back(name + "=" + value);
   return out;
 }

@@ -3,6 +3,7 @@
 // The folder in which a service keeps what must survive it: whose it is, who may write in it, and
 // how a file gets there whole or not at all.
 
+#include <initializer_list>
 #include <string>
 #include <string_view>
 

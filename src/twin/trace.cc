@@ -11,7 +11,7 @@
 
 namespace tenbin {
 
-Result<std::string> read_file(const std::string& path) {
+Result<std::string> unpacked_file(const std::string& path) {
   // zlib reads plain files as they are.
   gzFile file = gzopen(path.c_str(), "rb");
   if (!file) return failed(path + ": cannot be opened: " + std::strerror(errno));
@@ -75,7 +75,7 @@ Result<std::vector<TraceJob>> parse_trace(std::string_view text, const std::stri
 }
 
 Result<std::vector<TraceJob>> read_trace(const std::string& path) {
-  auto text = read_file(path);
+  auto text = unpacked_file(path);
   if (!text) return std::unexpected(text.error());
   return parse_trace(*text, path);
 }

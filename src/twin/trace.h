@@ -28,6 +28,6 @@ Result<std::vector<TraceJob>> read_trace(const std::string& path);
 Result<std::vector<TraceJob>> parse_trace(std::string_view text, const std::string& name);
 
 /// A file's bytes, unpacked if it is gzip.
-Result<std::string> read_file(const std::string& path);
+Result<std::string> unpacked_file(const std::string& path);
 
 }  // namespace tenbin

@@ -27,6 +27,9 @@ std::optional<Refusal> check_shape(const SubmitJob& c) {
   if (s.cpus < Cpus{0} || s.cpus > cpus_max || s.memory < Memory{0} || s.memory > memory_max) {
     return refuse(Reason::node_shape_invalid, gpus_per_node_max);
   }
+  if (c.name.size() > name_bytes_max) {
+    return refuse(Reason::title_too_long, static_cast<std::int64_t>(name_bytes_max));
+  }
   if (c.time_limit <= Span{0} || c.time_limit > time_limit_max) {
     return refuse(Reason::time_limit_invalid, time_limit_max.count);
   }
@@ -115,6 +118,7 @@ Decision decide(const World& world, const Asked& asked, const SubmitJob& c, Inst
                         .prices = prices,
                         .array = c.tasks > 1 ? first : JobId{},
                         .task = task,
+                        .name = facts.text(c.name),
                         .spec = c.spec,
                         .held = chosen->need,
                         .legs = facts.list<Leg>(legs)});
@@ -157,6 +161,7 @@ void evolve(World& world, const JobQueued& e, Instant at) {
   job.prices = e.prices;
   job.array = e.array;
   job.task = e.task;
+  job.name = e.name;
   job.spec = e.spec;
   job.held = e.held;
   job.legs.assign(e.legs);

@@ -1,0 +1,23 @@
+#pragma once
+
+#include "core/world.h"
+#include "live/ports.h"
+
+// From the World's words to the ports': what an executor needs to know of an attempt, and what the
+// history keeps of a job.
+
+namespace tenbin {
+
+EndKind to_end_kind(Outcome outcome);
+
+/// Identity, places and times of a running attempt; what it runs comes from its spec.
+AttemptSpec attempt_of(const World& world, JobId id, const Job& job);
+
+/// Rows for an event about to be recorded in `world`.
+SettledJob settled_row(const World& world, const JobSettled& event);
+ChargeRow charge_row(const World& world, JobId job, const Leg& leg, std::uint64_t sequence, Instant at);
+
+/// "2 x 1 GPU", "0.25 GPU", "12 GPU": the same in both languages.
+std::string shape_text(const Shape& shape);
+
+}  // namespace tenbin
