@@ -137,10 +137,19 @@ Result<void> Live::recover() {
   });
   if (!read) return read;
   if (!good) return good;
+  if (*watermark >= next_sequence_) {
+    // The history knows more than the journal: an older journal was put in its place. Begin anew.
+    if (auto cleared = history_.clear(); !cleared) return cleared;
+    world_ = World{};
+    chain_ = {};
+    next_sequence_ = 1;
+    recovery_ = {};
+    return recover();
+  }
   if (auto flushed = flush(); !flushed) return flushed;
 
   reader_ = world_;
-  committed_ = next_sequence_ - 1;
+  committed_ = followed_ = next_sequence_ - 1;
   snapshot_asked_ = recovery_.snapshot;
   quarantined_ = read_quarantine(settings_.quarantine_file);
   quarantine_file = &settings_.quarantine_file;
@@ -201,6 +210,12 @@ void Live::ask(Message message) {
 std::uint64_t Live::sequence() const {
   const std::lock_guard lock(mutex_);
   return committed_;
+}
+
+void Live::catch_up_history() {
+  std::unique_lock lock(mutex_);
+  const std::uint64_t wanted = committed_;
+  caught_up_.wait_for(lock, std::chrono::seconds(2), [&] { return followed_ >= wanted; });
 }
 
 // ---- owner ----
@@ -357,8 +372,16 @@ void Live::publish() {
     // The World that is followed now is only ever changed by this thread: reading it needs no lock.
     for (const Event& event : batch->facts.events()) tell_executor(event, reader_);
     if (watch_ && batch->facts.size() > 0) watch_(batch->facts.events(), batch->at);
+    {
+      // Before the answers: who is told of an end may at once ask the history for it.
+      const std::lock_guard locked(mutex_);
+      committed_ = std::max(committed_, batch->sequence);
+    }
     for (Entry& entry : batch->entries) {
-      if (entry.message.reply) entry.message.reply({entry.decision, batch->at});
+      if (!entry.message.reply) continue;
+      // The memory of the request itself is an event too, the last one.
+      const std::size_t own = entry.message.asked.request ? 1 : 0;
+      entry.message.reply({entry.decision, batch->at, entry.last - entry.first > own});
     }
     if (batch->sequence >= snapshot_asked_ + settings_.snapshot_every) {
       snapshot_asked_ = batch->sequence;
@@ -369,7 +392,6 @@ void Live::publish() {
     batch->facts.clear();
 
     lock.lock();
-    committed_ = std::max(committed_, followed.sequence);
     if (news) {
       to_follow_.push_back(std::move(followed));
       following_.notify_one();
@@ -460,9 +482,9 @@ void Live::follow() {
         complain("a snapshot could not be written; the next start takes longer", saved.error());
       }
     }
-    // Give the follower's rows time to gather.
-    std::this_thread::sleep_for(std::chrono::milliseconds(2));
     lock.lock();
+    followed_ = all.sequence;
+    caught_up_.notify_all();
   }
   lock.unlock();
   // A clean stop leaves a snapshot, so that the next start is quick.

@@ -32,6 +32,7 @@ namespace tenbin {
 struct Answer {
   Decision decision;
   Instant at;
+  bool changed = false;  // something became true that was not before
 };
 
 /// A command on its way to the owner, with the memory that its texts lie in.
@@ -75,7 +76,11 @@ class Live {
   /// `watch(events, at)` is called from the publisher's thread after each commit. Set before start().
   void watch(std::function<void(std::span<const Event>, Instant)> watch) { watch_ = std::move(watch); }
 
-  std::uint64_t sequence() const;
+  std::uint64_t sequence() const;  // of the last record that was published
+  /// Waits until the history has all that was published when it was called, so that who was told of a
+  /// job's end finds it there. At most two seconds: a history that cannot be written lags behind.
+  void catch_up_history();
+  Instant now() const { return clock_.now(); }
   struct Recovery {
     std::uint64_t snapshot = 0;  // sequence of the snapshot used, 0 if none
     std::uint64_t records = 0;   // evolved after it
@@ -150,7 +155,9 @@ class Live {
   bool stopping_ = false, owner_done_ = false, committer_done_ = false, publisher_done_ = false;
   Hash chain_;                       // the committer's
   std::uint64_t snapshot_asked_ = 0; // the publisher's
-  std::uint64_t committed_ = 0;
+  std::uint64_t committed_ = 0;      // published
+  std::uint64_t followed_ = 0;       // in the history
+  std::condition_variable caught_up_;
   std::vector<std::thread> threads_;
 };
 

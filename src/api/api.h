@@ -1,0 +1,122 @@
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <thread>
+
+#include "api/fields.h"
+#include "live/live.h"
+#include "net/http_server.h"
+
+namespace tenbin {
+
+/// Who asks, once the token has been recognised.
+struct Caller {
+  PersonId person;
+  Role role = Role::member;
+  Language language = Language::english;
+
+  bool sees_all() const { return role != Role::member; }
+};
+
+/// The REST door (docs/api.md): requests to commands, the committed World to answers. Decides nothing.
+///
+/// Threads: `handle` on the I/O thread; answers to commands come from the publisher's; what reads
+/// files or the history, or runs the twin, goes to a thread of its own.
+class Api {
+ public:
+  explicit Api(Live& live);
+  ~Api();
+
+  /// The server's handler.
+  void handle(net::Request&& request, net::Reply reply);
+  /// From the publisher, after each commit: answers those who wait for a job.
+  void seen(std::span<const Event> events);
+  /// Answers those who still wait, as things are; then slow work stops.
+  void stop();
+
+ private:
+  struct Call {  // one request on its way
+    net::Request request;
+    net::Reply reply;
+    Caller caller;
+    std::vector<std::string> path;
+    net::Parameters query;
+  };
+  using CallPtr = std::shared_ptr<Call>;
+  struct Waiter {
+    JobId job;
+    CallPtr call;
+  };
+
+  void route(const CallPtr& call);
+  std::optional<Caller> recognise(const net::Request& request) const;
+
+  // Commands
+  void ask(const CallPtr& call, Message message, std::function<net::Response(const Answer&)> respond);
+  std::optional<RequestId> request_id(const CallPtr& call);
+  void declare(const CallPtr& call, std::string_view kind);
+  void apply_all(const CallPtr& call);
+  void submit(const CallPtr& call);
+  void cancel(const CallPtr& call, JobId job);
+  void set_node(const CallPtr& call, const std::string& node, const std::string& verb);
+  void create_token(const CallPtr& call);
+  void revoke_token(const CallPtr& call, TokenId token);
+
+  // Questions
+  void quote(const CallPtr& call);
+  void job(const CallPtr& call, JobId job);
+  void wait_for_job(const CallPtr& call, JobId job);
+  void explain(const CallPtr& call, JobId job);
+  void output(const CallPtr& call, JobId job);
+  void jobs(const CallPtr& call);
+  void balance(const CallPtr& call, const std::string& project);
+  void project_statement(const CallPtr& call, const std::string& project);
+  void statement(const CallPtr& call);
+  void list(const CallPtr& call, std::string_view kind);
+  void fleet(const CallPtr& call);
+  void whoami(const CallPtr& call);
+
+  bool may_see(const World& world, const Caller& caller, ProjectId project) const;
+  bool may_see(const Caller& caller, std::string_view project) const;
+  void slowly(std::function<void()> work);
+  void work();
+  void expire_waiters();
+
+  Live& live_;
+  JsonDocument document_;  // the I/O thread's
+
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<std::function<void()>> slow_;
+  std::multimap<JobId, std::pair<CallPtr, Instant>> waiters_;
+  bool stopping_ = false;
+  std::thread worker_;
+};
+
+// ---- what the parts of the door share ----
+
+net::Response ok(std::string body, int status = 200);
+
+/// Reads one declaration ({"name": ..., ...}) of `kind` into a command.
+std::optional<Complaint> read_declaration(std::string_view kind, JsonValue body, Arena& arena, Command& command);
+bool is_kind(std::string_view kind);
+
+/// Reads a job as POST /v1/jobs takes it. `blob` is filled if there is something to run.
+std::optional<Complaint> read_job(JsonValue body, Arena& arena, SubmitJob& command, std::optional<Blob>& blob,
+                                  Need run);
+
+void write_job(JsonWriter& out, const World& world, JobId id, const Job& job);
+void write_job(JsonWriter& out, const SettledJob& job);
+
+/// Sums over shares, as balances and statements show them.
+struct Sums {
+  Credits free, held, spent, expired;
+  void add(const World& world, const Share& share);
+};
+Credits expired_of(const World& world, const Share& share);
+
+}  // namespace tenbin

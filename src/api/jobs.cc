@@ -1,0 +1,535 @@
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "api/api.h"
+#include "codec/hash.h"
+#include "codec/spec.h"
+#include "core/fleet/price.h"
+#include "core/fleet/room.h"
+#include "core/programmes/credit.h"
+#include "core/schedule/schedule.h"
+#include "live/effects.h"
+#include "twin/predict.h"
+
+namespace tenbin {
+
+namespace {
+
+constexpr std::size_t output_part_max = 1024 * 1024;
+constexpr std::uint64_t predicted_jobs_max = 20'000;  // larger queues would take too long to play forward
+constexpr std::size_t predicted_instants_max = 5'000;
+
+template <class Value>
+void member_or_null(JsonWriter& out, std::string_view name, bool there, const Value& value) {
+  out.key(name);
+  if (there) {
+    out.value(value);
+  } else {
+    out.null();
+  }
+}
+
+
+}  // namespace
+
+std::optional<Complaint> read_job(JsonValue body, Arena& arena, SubmitJob& c, std::optional<Blob>& blob, Need run) {
+  Fields f(body, arena);
+  c.project = f.text("project");
+  c.name = f.text("name", Need::optional);
+  c.shape.packing = f.has("members") ? Packing::members : Packing::count;
+  c.shape.members = static_cast<std::uint32_t>(f.integer("members", 1, UINT32_MAX, 1));
+  c.shape.gpus = Gpus{f.decimal("gpus", 3, 0)};
+  c.shape.cpus = Cpus{f.decimal("cpus", 3, 0, Need::optional)};
+  c.shape.memory = Memory{f.integer("memory_mib", 0, memory_max.count, 0)};
+  c.models = f.texts("models");
+  c.regions = f.texts("regions");
+  c.time_limit = Span{f.integer("time_limit_ms", 1, INT64_MAX, 0, Need::required)};
+  c.tasks = static_cast<std::uint32_t>(f.integer("tasks", 1, UINT32_MAX, 1));
+  if (const JsonValue spec = f.object("run", run); spec.exists()) {
+    const auto parsed = read_spec(spec);
+    if (!parsed) {
+      f.complain({400, "invalid_field", parsed.error().what, parsed.error().what});
+    } else {
+      std::string bytes = write_spec(*parsed);
+      c.spec = hash_of(bytes);
+      blob = Blob{c.spec, std::move(bytes)};
+      if (blob->bytes.size() > spec_bytes_max) {
+        f.complain("run", "is larger than 256 KiB; put data into files", "256 KiB を超えています。データはファイルに置いてください");
+      }
+    }
+  }
+  return f.finish();
+}
+
+void write_job(JsonWriter& out, const World& world, JobId id, const Job& job) {
+  const Pool* pool = world.pools.find(job.pool);
+  out.begin_object().member("id", id.value);
+  member_or_null(out, "array", bool(job.array), job.array.value);
+  out.member("task", job.task).member("project", world.projects.at(job.project).name);
+  const Person* person = world.persons.find(job.person);
+  out.member("person", person ? person->name : std::string()).member("name", job.name);
+  out.member("state", enum_names(JobState{})[static_cast<std::size_t>(job.state)]);
+  out.member("shape", shape_text(job.shape)).member("gpus", text_of(job.shape.gpus));
+  out.member("members", job.shape.members).member("time_limit_ms", job.limit.count);
+  out.member("submitted", text_of(job.submitted));
+  member_or_null(out, "started", job.started.ms > 0, text_of(job.started));
+  out.key("ended").null();
+  member_or_null(out, "region", pool, pool ? world.regions.at(pool->region).name : std::string());
+  member_or_null(out, "pool", pool, pool ? pool->name : std::string());
+  out.key("nodes").begin_array();
+  for (const Slice& slice : job.slices) out.value(world.nodes.at(slice.node).name);
+  out.end_array().member("attempt", job.attempt).member("held", text_of(job.held));
+  out.key("charged").null().key("code").null();
+  const Promise* promise = job.promised ? &world.pools.at(job.promised).promise : nullptr;
+  const bool known = promise && promise->at != never;
+  member_or_null(out, "expected_start", known, known ? text_of(promise->at) : std::string());
+  out.end_object();
+}
+
+void write_job(JsonWriter& out, const SettledJob& job) {
+  out.begin_object().member("id", job.job);
+  member_or_null(out, "array", job.array != 0, job.array);
+  out.member("task", job.task).member("project", job.project).member("person", job.person);
+  out.member("name", job.name).member("state", job.state).member("shape", job.shape);
+  out.member("gpus", text_of(Gpus{job.gpus_milli})).member("members", 1).member("time_limit_ms", job.time_limit.count);
+  out.member("submitted", text_of(job.submitted));
+  member_or_null(out, "started", job.started.ms > 0, text_of(job.started));
+  out.member("ended", text_of(job.ended));
+  member_or_null(out, "region", !job.region.empty(), job.region);
+  member_or_null(out, "pool", !job.pool.empty(), job.pool);
+  out.key("nodes").begin_array().end_array().member("attempt", job.attempts);
+  out.member("held", "0").member("charged", text_of(job.charged)).member("code", job.code);
+  out.key("expected_start").null().end_object();
+}
+
+// ---- commands ----
+
+void Api::submit(const CallPtr& call) {
+  const auto id = request_id(call);
+  if (!id) return;
+  const auto body = document_.parse(call->request.body);
+  if (!body) {
+    return call->reply(problem(Complaint{400, "malformed_request", "the body is not JSON: " + body.error().what,
+                                         "本文が JSON ではありません：" + body.error().what},
+                               call->caller.language));
+  }
+  Message message;
+  SubmitJob command;
+  if (auto complaint = read_job(*body, message.texts, command, message.blob, Need::required)) {
+    return call->reply(problem(*complaint, call->caller.language));
+  }
+  message.asked.request = *id;
+  message.asked.command = command;
+  ask(call, std::move(message), [this, tasks = command.tasks](const Answer& answer) {
+    const JobId first{*answer.decision};
+    std::string text;
+    JsonWriter out(text);
+    out.begin_object().member("job", first.value).member("tasks", tasks).key("held");
+    live_.read([&](const World& world) {
+      const Job* job = world.jobs.find(first);
+      if (!job) {
+        out.null();  // over already
+        return;
+      }
+      Credits held = job->held;
+      for (std::uint32_t t = 1; t < tasks; ++t) {
+        if (const Job* task = world.jobs.find(JobId{first.value + t})) held += task->held;
+      }
+      out.value(text_of(held));
+    });
+    out.end_object();
+    return ok(std::move(text), 201);
+  });
+}
+
+void Api::cancel(const CallPtr& call, JobId job) {
+  const auto id = request_id(call);
+  if (!id) return;
+  const bool seen = live_.read([&](const World& world) {
+    const Job* row = world.jobs.find(job);
+    return !row || may_see(world, call->caller, row->project);
+  });
+  if (!seen) return call->reply(problem(refuse(Reason::unknown_job), call->caller.language));
+  Message message;
+  message.asked.request = *id;
+  message.asked.command = CancelJob{job};
+  ask(call, std::move(message), [this, job](const Answer&) {
+    std::string text;
+    JsonWriter out(text);
+    out.begin_object().member("job", job.value);
+    const bool stopping = live_.read([&](const World& world) { return world.jobs.find(job) != nullptr; });
+    out.member("state", stopping ? "stopping" : "cancelled").end_object();
+    return ok(std::move(text));
+  });
+}
+
+// ---- questions ----
+
+void Api::job(const CallPtr& call, JobId id) {
+  const auto text = live_.read([&](const World& world) -> std::optional<std::string> {
+    const Job* job = world.jobs.find(id);
+    if (!job) return std::nullopt;
+    if (!may_see(world, call->caller, job->project)) return std::string();
+    std::string t;
+    JsonWriter out(t);
+    write_job(out, world, id, *job);
+    return t;
+  });
+  const auto unknown = [call] { call->reply(problem(refuse(Reason::unknown_job), call->caller.language)); };
+  if (text) return text->empty() ? unknown() : call->reply(ok(*text));
+  slowly([this, call, id, unknown] {
+    live_.catch_up_history();
+    const auto settled = live_.history().job(id.value);
+    if (!settled || !*settled || !may_see(call->caller, (*settled)->project)) return unknown();
+    std::string t;
+    JsonWriter out(t);
+    write_job(out, **settled);
+    call->reply(ok(std::move(t)));
+  });
+}
+
+void Api::wait_for_job(const CallPtr& call, JobId id) {
+  std::int64_t timeout = 30'000;
+  if (const std::string* given = net::find_parameter(call->query, "timeout_ms")) {
+    const auto number = parse_decimal(*given, 0);
+    if (!number || *number < 0 || *number > 300'000) {
+      return call->reply(problem(invalid_field("timeout_ms", "expected 0 to 300000", "0～300000 を指定してください"), call->caller.language));
+    }
+    timeout = *number;
+  }
+  {
+    // The lock first: a job that ends now is seen by `seen` after this waiter is there.
+    const std::lock_guard lock(mutex_);
+    const bool waits = !stopping_ && live_.read([&](const World& world) {
+      const Job* job = world.jobs.find(id);
+      return job && may_see(world, call->caller, job->project);
+    });
+    if (waits) {
+      waiters_.emplace(id, std::pair{call, live_.now() + Span{timeout}});
+      wake_.notify_one();
+      return;
+    }
+  }
+  job(call, id);
+}
+
+void Api::seen(std::span<const Event> events) {
+  for (const Event& event : events) {
+    const auto* settled = std::get_if<JobSettled>(&event);
+    if (!settled) continue;
+    std::vector<CallPtr> calls;
+    {
+      const std::lock_guard lock(mutex_);
+      const auto [first, last] = waiters_.equal_range(settled->job);
+      for (auto w = first; w != last; ++w) calls.push_back(w->second.first);
+      waiters_.erase(first, last);
+    }
+    for (const CallPtr& call : calls) job(call, settled->job);
+  }
+}
+
+void Api::jobs(const CallPtr& call) {
+  HistoryQuery query;
+  const auto parameter = [&](std::string_view name) {
+    const std::string* value = net::find_parameter(call->query, name);
+    return value ? *value : std::string();
+  };
+  for (const auto& [name, value] : call->query) {
+    if (name != "project" && name != "person" && name != "state" && name != "before" && name != "limit") {
+      return call->reply(problem(invalid_field(name, "no such filter; there are project, person, state, before, limit",
+                                               "そのような条件はありません。project、person、state、before、limit が使えます"),
+                                 call->caller.language));
+    }
+  }
+  query.project = parameter("project");
+  query.person = parameter("person");
+  query.state = parameter("state");
+  const auto number = [&](std::string_view name, std::int64_t least, std::int64_t most, std::int64_t otherwise) {
+    const std::string text = parameter(name);
+    if (text.empty()) return otherwise;
+    const auto n = parse_decimal(text, 0);
+    return n && *n >= least && *n <= most ? *n : std::int64_t{-1};
+  };
+  const std::int64_t limit = number("limit", 1, 1'000, 100), before = number("before", 1, INT64_MAX, INT64_MAX);
+  if (limit < 0 || before < 0) {
+    return call->reply(problem(invalid_field(limit < 0 ? "limit" : "before", "expected a whole number, limit at most 1000",
+                                             "整数を指定してください（limit は 1000 まで）"),
+                               call->caller.language));
+  }
+  query.limit = static_cast<std::size_t>(limit);
+  query.before = before == INT64_MAX ? 0 : static_cast<std::uint64_t>(before);
+  slowly([this, call, query, before] {
+    live_.catch_up_history();
+    struct Item {
+      std::uint64_t id;
+      std::string text;
+    };
+    std::vector<Item> items;
+    // Members see their own projects: a list over all of them asks for each.
+    std::vector<std::string> projects{query.project};
+    live_.read([&](const World& world) {
+      if (!call->caller.sees_all() && query.project.empty()) {
+        projects.clear();
+        world.projects.each([&](ProjectId id, const Project& p) {
+          if (may_see(world, call->caller, id)) projects.push_back(p.name);
+        });
+      }
+      std::vector<JobId> ids;
+      world.jobs.each([&](JobId id, const Job& job) {
+        if (id.value >= static_cast<std::uint64_t>(before) || !may_see(world, call->caller, job.project)) return;
+        if (!query.project.empty() && world.projects.at(job.project).name != query.project) return;
+        if (!query.state.empty() && enum_names(JobState{})[static_cast<std::size_t>(job.state)] != query.state) return;
+        if (!query.person.empty()) {
+          const Person* person = world.persons.find(job.person);
+          if (!person || person->name != query.person) return;
+        }
+        ids.push_back(id);
+      });
+      const std::size_t from = ids.size() - std::min(ids.size(), query.limit);
+      for (std::size_t i = from; i < ids.size(); ++i) {
+        std::string text;
+        JsonWriter out(text);
+        write_job(out, world, ids[i], world.jobs.at(ids[i]));
+        items.push_back({ids[i].value, std::move(text)});
+      }
+    });
+    for (const std::string& project : projects) {
+      if (!call->caller.sees_all() && !may_see(call->caller, project)) continue;
+      HistoryQuery one = query;
+      one.project = project;
+      const auto settled = live_.history().jobs(one);
+      if (!settled) return call->reply(server_problem(500, "internal_error"));
+      for (const SettledJob& job : *settled) {
+        std::string text;
+        JsonWriter out(text);
+        write_job(out, job);
+        items.push_back({job.job, std::move(text)});
+      }
+    }
+    std::ranges::sort(items, std::ranges::greater{}, &Item::id);
+    // A job that ended between the two looks is in both: the settled one is newer.
+    const auto repeated = std::ranges::unique(items, {}, &Item::id);
+    items.erase(repeated.begin(), repeated.end());
+    const bool more = items.size() >= query.limit;
+    if (more) items.resize(query.limit);
+    std::string body;
+    JsonWriter out(body);
+    out.begin_object().key("items").begin_array();
+    for (const Item& item : items) out.raw(item.text);
+    out.end_array();
+    member_or_null(out, "next", more && !items.empty(), more && !items.empty() ? items.back().id : 0);
+    out.end_object();
+    call->reply(ok(std::move(body)));
+  });
+}
+
+void Api::output(const CallPtr& call, JobId id) {
+  const auto parameter = [&](std::string_view name, std::int64_t otherwise) {
+    const std::string* value = net::find_parameter(call->query, name);
+    return value ? parse_decimal(*value, 0).value_or(-1) : otherwise;
+  };
+  const std::int64_t rank = parameter("rank", 0), offset = parameter("offset", 0);
+  std::int64_t attempt = parameter("attempt", 0);
+  const std::string* given = net::find_parameter(call->query, "stream");
+  const std::string stream = given ? *given : "stdout";
+  if (rank < 0 || rank > members_max || offset < 0 || attempt < 0 || attempt > UINT32_MAX ||
+      (stream != "stdout" && stream != "stderr")) {
+    return call->reply(problem(invalid_field("rank, stream, attempt, offset", "expected whole numbers, and stdout or stderr",
+                                             "整数と stdout または stderr を指定してください"),
+                               call->caller.language));
+  }
+  slowly([this, call, id, rank, offset, attempt, stream]() mutable {
+    std::string project;
+    live_.read([&](const World& world) {
+      if (const Job* job = world.jobs.find(id)) {
+        project = world.projects.at(job->project).name;
+        if (attempt == 0) attempt = job->attempt;
+      }
+    });
+    if (project.empty()) {
+      live_.catch_up_history();
+      if (const auto settled = live_.history().job(id.value); settled && *settled) {
+        project = (*settled)->project;
+        if (attempt == 0) attempt = (*settled)->attempts;
+      }
+    }
+    if (project.empty() || !may_see(call->caller, project)) {
+      return call->reply(problem(refuse(Reason::unknown_job), call->caller.language));
+    }
+    net::Response response{.status = 200, .content_type = "application/octet-stream"};
+    const std::string path = live_.executor().output_file({id.value, static_cast<std::uint32_t>(attempt)},
+                                                          static_cast<int>(rank), stream);
+    if (const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW); file >= 0) {
+      response.body.resize(output_part_max);
+      const ssize_t got = ::pread(file, response.body.data(), response.body.size(), offset);
+      ::close(file);
+      response.body.resize(got > 0 ? static_cast<std::size_t>(got) : 0);
+    }
+    response.headers.emplace_back("Tenbin-Next-Offset",
+                                  std::to_string(offset + static_cast<std::int64_t>(response.body.size())));
+    call->reply(std::move(response));
+  });
+}
+
+void Api::quote(const CallPtr& call) {
+  const auto body = document_.parse(call->request.body);
+  if (!body) {
+    return call->reply(problem(Complaint{400, "malformed_request", "the body is not JSON: " + body.error().what,
+                                         "本文が JSON ではありません：" + body.error().what},
+                               call->caller.language));
+  }
+  auto message = std::make_shared<Message>();
+  SubmitJob command;
+  if (auto complaint = read_job(*body, message->texts, command, message->blob, Need::optional)) {
+    return call->reply(problem(*complaint, call->caller.language));
+  }
+  message->asked = {.by = call->caller.person, .command = command};
+  slowly([this, call, message, command] {
+    struct Option {
+      std::string region, pool;
+      Rate rate;
+      Credits cost;
+      PoolId id;
+    };
+    std::vector<Option> options;
+    std::unique_ptr<World> copy;
+    Facts facts;
+    JobId first;
+    Credits held;
+    const Instant now = live_.now();
+    const Decision decision = live_.read([&](const World& world) {
+      const Decision d = consider(world, message->asked, std::max(now, world.now), facts);
+      if (!d) return d;
+      first = JobId{*d};
+      for (const Event& event : facts.events()) {
+        if (const auto* queued = std::get_if<JobQueued>(&event)) held += queued->held;
+      }
+      const auto& queued = std::get<JobQueued>(facts[0]);
+      world.pools.each([&](PoolId id, const Pool& pool) {
+        if (!queued.pools.has(id)) return;
+        const Rate rate = rate_of(world, pool, queued.shape, queued.prices).value_or(Rate{});
+        const Wide cost = Wide{price(queued.time_limit, rate).count} * command.tasks;
+        options.push_back({world.regions.at(pool.region).name, pool.name, rate,
+                           Credits{static_cast<std::int64_t>(std::min<Wide>(cost, INT64_MAX))}, id});
+      });
+      if (world.jobs.size() <= predicted_jobs_max) copy = std::make_unique<World>(world);
+      return d;
+    });
+    if (!decision) return call->reply(problem(decision.error(), call->caller.language));
+    std::optional<Prediction> prediction;
+    if (copy) {
+      const Instant at = std::max(now, copy->now);
+      facts.clear();
+      static_cast<void>(apply(*copy, message->asked, at, facts));
+      prediction = predict_start(std::move(*copy), first, at, predicted_instants_max);
+    }
+    std::ranges::stable_sort(options, {}, &Option::cost);
+    std::string text;
+    JsonWriter out(text);
+    out.begin_object().member("held", text_of(held)).key("options").begin_array();
+    for (const Option& o : options) {
+      // The prediction is for the whole job, so it names one of the places.
+      const bool here = prediction && prediction->pool == o.id;
+      const bool at_once = here && prediction->at <= now;
+      out.begin_object().member("region", o.region).member("pool", o.pool);
+      out.member("rate_per_hour", format_decimal(o.rate.count, 6)).member("cost", text_of(o.cost));
+      out.member("starts", at_once ? "now" : here ? "later" : "unknown");
+      member_or_null(out, "at", here, here ? text_of(std::max(prediction->at, now)) : std::string());
+      out.end_object();
+    }
+    out.end_array().end_object();
+    call->reply(ok(std::move(text)));
+  });
+}
+
+void Api::explain(const CallPtr& call, JobId id) {
+  slowly([this, call, id] {
+    struct Words {
+      std::string code, en, ja;
+    };
+    std::unique_ptr<World> copy;
+    std::optional<Words> words = live_.read([&](const World& world) -> std::optional<Words> {
+      const Job* job = world.jobs.find(id);
+      if (!job || !may_see(world, call->caller, job->project)) return std::nullopt;
+      const std::string shape = shape_text(job->shape);
+      switch (job->state) {
+        case JobState::running:
+          return Words{"running", "It runs; it ends no later than " + text_of(job->expected_end()) + ".",
+                       "実行中です。遅くとも " + text_of(job->expected_end()) + " に終わります。"};
+        case JobState::stopping:
+          return Words{"stopping", "It was asked to stop and is ending.", "停止の要求を受け、終了処理中です。"};
+        case JobState::parked: {
+          Credits most;
+          world.regions.each([&](RegionId region, const Region&) {
+            most = std::max(most, spendable(world, job->project, region, live_.now()).amount);
+          });
+          return Words{"no_eligible_lot",
+                       "It waits for credit: it holds " + text_of(job->held) + " and the project has at most " + text_of(most) +
+                           " more that may be spent where there is room.",
+                       "クレジット待ちです。確保済み " + text_of(job->held) + "、空きのある地域で追加に使える残りは最大 " + text_of(most) + " です。"};
+        }
+        case JobState::queued: break;
+        case JobState::completed: case JobState::failed: case JobState::cancelled: case JobState::time_limit:
+          return std::nullopt;
+      }
+      if (world.jobs.size() <= predicted_jobs_max) copy = std::make_unique<World>(world);
+      std::uint64_t ahead = 0;
+      for (const auto& [pools, lane] : world.index.lanes) {
+        if ((pools.bits & job->pools.bits) == 0) continue;
+        lane.each([&](const WaitingJob& w) { ahead += w.job < id ? 1 : 0; });
+      }
+      Gpus free, all;
+      std::string pools;
+      world.pools.each([&](PoolId p, const Pool& pool) {
+        if (!job->pools.has(p)) return;
+        free += pool.free;
+        for (const NodeId n : pool.nodes) {
+          if (world.nodes.at(n).state == NodeState::up) all += Gpus{std::int64_t{pool.gpus_per_node} * 1'000};
+        }
+        pools += (pools.empty() ? "" : ", ") + pool.name;
+      });
+      const std::string figures = text_of(free) + " of " + text_of(all);
+      if (ahead > 0) {
+        return Words{"waits_its_turn",
+                     "It waits behind " + std::to_string(ahead) + " jobs; it needs " + shape + ", and " + figures +
+                         " GPUs in service are free in " + pools + ".",
+                     std::to_string(ahead) + " 件のジョブの後です。" + shape + " が必要で、" + pools + " では稼働中 " + text_of(all) +
+                         " GPU のうち " + text_of(free) + " が空いています。"};
+      }
+      return Words{"waits_for_room",
+                   "It is next and waits for room: it needs " + shape + ", and " + figures + " GPUs in service are free in " + pools + ".",
+                   "次の順番で、空きを待っています。" + shape + " が必要で、" + pools + " では稼働中 " + text_of(all) + " GPU のうち " +
+                       text_of(free) + " が空いています。"};
+    });
+    if (!words) {
+      live_.catch_up_history();
+      const auto settled = live_.history().job(id.value);
+      if (!settled || !*settled || !may_see(call->caller, (*settled)->project)) {
+        return call->reply(problem(refuse(Reason::unknown_job), call->caller.language));
+      }
+      const SettledJob& job = **settled;
+      words = Words{job.state, "It is over (" + job.state + ") since " + text_of(job.ended) + " and cost " + text_of(job.charged) + " credits.",
+                    text_of(job.ended) + " に終了しました（" + job.state + "）。費用は " + text_of(job.charged) + " クレジットです。"};
+    }
+    std::optional<Prediction> prediction;
+    if (copy) {
+      prediction = predict_start(std::move(*copy), id, live_.now(), predicted_instants_max);
+      if (prediction) {
+        words->en += " If all keep their limits it starts no later than " + text_of(prediction->at) + ".";
+        words->ja += "すべてが制限時間を守れば、遅くとも " + text_of(prediction->at) + " に始まります。";
+      }
+    }
+    std::string text;
+    JsonWriter out(text);
+    out.begin_object().member("code", words->code);
+    out.key("text").begin_object().member("en", words->en).member("ja", words->ja).end_object();
+    member_or_null(out, "expected_start", prediction.has_value(), prediction ? text_of(prediction->at) : std::string());
+    out.end_object();
+    call->reply(ok(std::move(text)));
+  });
+}
+
+}  // namespace tenbin

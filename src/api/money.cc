@@ -1,0 +1,219 @@
+#include <algorithm>
+#include <map>
+
+#include "api/api.h"
+
+// Balances and statements: sums over the ledger's own accounts, with the history's lines beside.
+
+namespace tenbin {
+
+namespace {
+
+void write_sums(JsonWriter& out, const Sums& sums) {
+  out.member("free", text_of(sums.free)).member("held", text_of(sums.held));
+  out.member("spent", text_of(sums.spent)).member("expired", text_of(sums.expired));
+}
+
+Credits amount_of(const World& world, const Share& share) {
+  return world.accounts.at(share.free).credits_posted;
+}
+
+/// The balance's members, without the braces around them.
+void write_balance(JsonWriter& out, const World& world, ProjectId id) {
+  const Project& project = world.projects.at(id);
+  Sums sums;
+  Credits allocated;
+  for (const ShareId s : project.shares) {
+    sums.add(world, world.shares.at(s));
+    allocated += amount_of(world, world.shares.at(s));
+  }
+  out.member("project", project.name).member("title", project.title).member("allocated", text_of(allocated));
+  write_sums(out, sums);
+  out.key("shares").begin_array();
+  for (const ShareId s : project.shares) {
+    const Share& share = world.shares.at(s);
+    const Lot& lot = world.lots.at(share.lot);
+    Sums one;
+    one.add(world, share);
+    out.begin_object().member("allocation", world.allocations.at(share.allocation).name);
+    out.member("grant", world.grants.at(lot.grant).name).member("funder", world.funders.at(lot.funder).name);
+    out.member("lot", lot.name).member("expires", text_of(lot.expires)).key("regions").begin_array();
+    world.regions.each([&](RegionId region, const Region& r) {
+      if (lot.regions & PoolSet::bit(region.value)) out.value(r.name);
+    });
+    out.end_array().member("amount", text_of(amount_of(world, share)));
+    write_sums(out, one);
+    out.end_object();
+  }
+  out.end_array();
+}
+
+}  // namespace
+
+Credits expired_of(const World& world, const Share& share) {
+  // What left the share without being captured went to the lot's expired account.
+  return world.accounts.at(share.free).debits_posted - world.accounts.at(share.used).credits_posted;
+}
+
+void Sums::add(const World& world, const Share& share) {
+  const Account& account = world.accounts.at(share.free);
+  free += account.free();
+  held += account.debits_pending;
+  spent += world.accounts.at(share.used).balance();
+  expired += expired_of(world, share);
+}
+
+void Api::balance(const CallPtr& call, const std::string& name) {
+  const auto text = live_.read([&](const World& world) -> std::optional<std::string> {
+    const auto found = world.index.projects.find(name);
+    if (found == world.index.projects.end() || !may_see(world, call->caller, found->second)) return std::nullopt;
+    std::string body;
+    JsonWriter out(body);
+    out.begin_object();
+    write_balance(out, world, found->second);
+    out.end_object();
+    return body;
+  });
+  call->reply(text ? ok(*text) : problem(refuse(Reason::unknown_project), call->caller.language));
+}
+
+void Api::project_statement(const CallPtr& call, const std::string& name) {
+  slowly([this, call, name] {
+    live_.catch_up_history();
+    std::string body;
+    JsonWriter out(body);
+    out.begin_object();
+    bool there = false, adds_up = true;
+    std::map<std::pair<std::string, std::string>, Credits> paid;  // funder, grant
+    Credits spent;
+    live_.read([&](const World& world) {
+      const auto found = world.index.projects.find(name);
+      there = found != world.index.projects.end() && may_see(world, call->caller, found->second);
+      if (!there) return;
+      write_balance(out, world, found->second);
+      Sums sums;
+      Credits allocated;
+      for (const ShareId s : world.projects.at(found->second).shares) {
+        const Share& share = world.shares.at(s);
+        const Lot& lot = world.lots.at(share.lot);
+        const Credits used = world.accounts.at(share.used).balance();
+        if (used > Credits{0}) paid[{world.funders.at(lot.funder).name, world.grants.at(lot.grant).name}] += used;
+        spent += used;
+        sums.add(world, share);
+        allocated += amount_of(world, share);
+      }
+      adds_up = sums.free + sums.held + sums.spent + sums.expired == allocated;
+    });
+    if (!there) return call->reply(problem(refuse(Reason::unknown_project), call->caller.language));
+
+    // The lines: each record's charges to lots, gathered by job.
+    out.key("lines").begin_array();
+    Credits listed;
+    std::uint64_t after = 0;
+    constexpr std::size_t part = 10'000;
+    for (;;) {
+      const auto rows = live_.history().charges(name, after, part);
+      if (!rows) return call->reply(server_problem(500, "internal_error"));
+      for (std::size_t i = 0; i < rows->size();) {
+        const std::uint64_t job_id = (*rows)[i].job;
+        const auto job = live_.history().job(job_id);
+        Credits charged;
+        std::size_t end = i;
+        while (end < rows->size() && (*rows)[end].job == job_id) charged += (*rows)[end++].amount;
+        out.begin_object().member("at", text_of((*rows)[i].at)).member("job", job_id);
+        out.member("name", job && *job ? (*job)->name : std::string());
+        out.member("state", job && *job ? (*job)->state : std::string());
+        out.member("charged", text_of(charged)).key("parts").begin_array();
+        for (; i < end; ++i) {
+          const ChargeRow& row = (*rows)[i];
+          out.begin_object().member("grant", row.grant).member("funder", row.funder).member("lot", row.lot);
+          out.member("amount", text_of(row.amount)).end_object();
+        }
+        out.end_array().end_object();
+        listed += charged;
+      }
+      if (rows->size() < part) break;
+      after = rows->back().sequence;
+    }
+    out.end_array().key("paid_by").begin_array();
+    Credits paid_sum;
+    for (const auto& [who, amount] : paid) {
+      out.begin_object().member("funder", who.first).member("grant", who.second).member("amount", text_of(amount)).end_object();
+      paid_sum += amount;
+    }
+    // A job may have ended between the two looks: then the lines are ahead of the sums, never behind.
+    out.end_array().member("adds_up", adds_up && paid_sum == spent && listed >= spent).end_object();
+    call->reply(ok(std::move(body)));
+  });
+}
+
+void Api::statement(const CallPtr& call) {
+  if (!call->caller.sees_all()) return call->reply(problem(refuse(Reason::not_permitted), call->caller.language));
+  struct Row {
+    Sums sums;
+    Credits in_lots, unallocated;
+    bool adds_up() const {
+      return unallocated + sums.free + sums.held + sums.spent + sums.expired == in_lots;
+    }
+    void add(const Row& other) {
+      sums.free += other.sums.free;
+      sums.held += other.sums.held;
+      sums.spent += other.sums.spent;
+      sums.expired += other.sums.expired;
+      in_lots += other.in_lots;
+      unallocated += other.unallocated;
+    }
+  };
+  const auto write_row = [](JsonWriter& out, const Row& row) {
+    out.member("in_lots", text_of(row.in_lots)).member("unallocated", text_of(row.unallocated));
+    write_sums(out, row.sums);
+  };
+  std::string body = live_.read([&](const World& world) {
+    std::map<std::pair<FunderId, GrantId>, Row> rows;
+    world.lots.each([&](LotId, const Lot& lot) {
+      Row& row = rows[{lot.funder, lot.grant}];
+      row.in_lots += lot.credits;
+      const Account& unallocated = world.accounts.at(lot.unallocated);
+      row.unallocated += unallocated.free();
+      row.sums.expired += world.accounts.at(lot.gone).balance();
+    });
+    world.shares.each([&](ShareId, const Share& share) {
+      const Lot& lot = world.lots.at(share.lot);
+      Sums one;
+      one.add(world, share);
+      one.expired = {};  // counted with its lot
+      rows[{lot.funder, lot.grant}].add({one, {}, {}});
+    });
+    std::string text;
+    JsonWriter out(text);
+    out.begin_object().key("funders").begin_array();
+    bool adds_up = true;
+    world.funders.each([&](FunderId id, const Funder& funder) {
+      const Account& account = world.accounts.at(funder.account);
+      Row all;
+      for (const auto& [key, row] : rows) {
+        if (key.first == id) all.add(row);
+      }
+      adds_up = adds_up && all.adds_up() && all.in_lots == account.debits_posted;
+      out.begin_object().member("funder", funder.name).member("title", funder.title);
+      out.member("promised", text_of(account.overdraft));
+      write_row(out, all);
+      out.key("grants").begin_array();
+      for (const auto& [key, row] : rows) {
+        if (key.first != id) continue;
+        const Grant& grant = world.grants.at(key.second);
+        adds_up = adds_up && row.adds_up();
+        out.begin_object().member("grant", grant.name).member("programme", world.programmes.at(grant.programme).name);
+        out.member("organisation", world.organisations.at(grant.organisation).name);
+        write_row(out, row);
+        out.end_object();
+      }
+      out.end_array().end_object();
+    });
+    out.end_array().member("adds_up", adds_up).end_object();
+    return text;
+  });
+  call->reply(ok(std::move(body)));
+}
+
+}  // namespace tenbin

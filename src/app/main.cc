@@ -1,0 +1,21 @@
+#include <unistd.h>
+
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include "app/serve.h"
+#include "cli/cli.h"
+#include "exec/supervisor.h"
+
+int main(int argc, char** argv) {
+  // A supervisor is this program again; it must do nothing else and start no thread.
+  if (argc == 4 && std::string_view(argv[1]) == "supervise") {
+    ::_exit(tenbin::supervise(argv[2], argv[3]));
+  }
+  return tenbin::run_cli(
+      argc, argv,
+      {{"serve", "run the service on this machine", "このマシンでサービスを動かす", tenbin::serve},
+       {"verify", "check a state folder's journal from the first record on",
+        "状態フォルダーのジャーナルを最初から検証する", tenbin::verify_state}});
+}
