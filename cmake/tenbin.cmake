@@ -46,6 +46,11 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     -Wno-array-bounds -Wno-restrict)
 endif()
 
+if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+  # GCC 12's library sorts stably with std::get_temporary_buffer, which is deprecated.
+  target_compile_options(tenbin_flags INTERFACE -Wno-deprecated-declarations)
+endif()
+
 set(TENBIN_SANITIZE "" CACHE STRING "sanitizers, as -fsanitize= takes them")
 if(TENBIN_SANITIZE)
   target_compile_options(tenbin_flags INTERFACE -fsanitize=${TENBIN_SANITIZE} -fno-sanitize-recover=all)

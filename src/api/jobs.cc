@@ -94,7 +94,7 @@ void write_job(JsonWriter& out, const SettledJob& job) {
   member_or_null(out, "array", job.array != 0, job.array);
   out.member("task", job.task).member("project", job.project).member("person", job.person);
   out.member("name", job.name).member("state", job.state).member("shape", job.shape);
-  out.member("gpus", text_of(Gpus{job.gpus_milli})).member("members", 1).member("time_limit_ms", job.time_limit.count);
+  out.member("gpus", text_of(Gpus{job.gpus_milli / job.members})).member("members", job.members).member("time_limit_ms", job.time_limit.count);
   out.member("submitted", text_of(job.submitted));
   member_or_null(out, "started", job.started.ms > 0, text_of(job.started));
   out.member("ended", text_of(job.ended));
@@ -494,7 +494,7 @@ void Api::explain(const CallPtr& call, JobId id) {
       const std::string figures = text_of(free) + " of " + text_of(all);
       if (ahead > 0) {
         return Words{"waits_its_turn",
-                     "It waits behind " + std::to_string(ahead) + " jobs; it needs " + shape + ", and " + figures +
+                     "It waits behind " + std::to_string(ahead) + (ahead == 1 ? " job" : " jobs") + "; it needs " + shape + ", and " + figures +
                          " GPUs in service are free in " + pools + ".",
                      std::to_string(ahead) + " 件のジョブの後です。" + shape + " が必要で、" + pools + " では稼働中 " + text_of(all) +
                          " GPU のうち " + text_of(free) + " が空いています。"};

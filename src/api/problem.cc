@@ -40,7 +40,7 @@ int status_of(Reason reason) {
     case name_taken: case lot_expired: case lot_not_expired: case job_not_running:
     case job_already_stopping: case job_settled: case node_not_up: case request_reused: case quarantined:
       return 409;
-    case name_invalid: case title_too_long: case too_many: case amount_must_be_positive:
+    case name_invalid: case title_too_long: case text_invalid: case too_many: case amount_must_be_positive:
     case amount_too_large: case currency_invalid: case validity_invalid: case price_invalid:
     case node_shape_invalid: case pool_is_counted: case members_invalid: case tasks_invalid:
     case gpus_must_be_positive: case gpus_not_whole: case time_limit_invalid: case request_too_large:

@@ -36,7 +36,11 @@ class Arena {
     static_assert(std::is_trivially_copyable_v<T>);
     if (items.empty()) return {};
     T* copy = static_cast<T*>(take(items.size_bytes(), alignof(T)));
-    std::memcpy(static_cast<void*>(copy), items.data(), items.size_bytes());
+    if (items.size() == 1) {
+      new (copy) T(items[0]);  // the usual case, without a call
+    } else {
+      std::memcpy(static_cast<void*>(copy), items.data(), items.size_bytes());
+    }
     return {copy, items.size()};
   }
 

@@ -41,12 +41,16 @@ class SmallVector {
   void assign(std::span<const T> items) {
     clear();
     reserve(static_cast<std::uint32_t>(items.size()));
-    if (!items.empty()) std::memcpy(static_cast<void*>(data()), items.data(), items.size_bytes());
     size_ = static_cast<std::uint32_t>(items.size());
+    if (size_ == 1) {
+      data()[0] = items[0];  // the usual case, without a call
+    } else if (size_ > 1) {
+      std::memcpy(static_cast<void*>(data()), items.data(), items.size_bytes());
+    }
   }
   void push_back(const T& item) {
     const T copy = item;
-    reserve(size_ + 1);
+    if (size_ == capacity_) reserve(size_ + 1);
     data()[size_++] = copy;
   }
   void pop_back() {
@@ -88,8 +92,8 @@ class SmallVector {
     capacity_ = other.capacity_;
     if (other.capacity_ > N) {
       heap_ = other.heap_;
-    } else if (size_ > 0) {
-      std::memcpy(inline_, other.inline_, size_ * sizeof(T));
+    } else {
+      std::memcpy(inline_, other.inline_, sizeof(inline_));  // all of it: a known size needs no call
     }
     other.size_ = 0;
     other.capacity_ = N;

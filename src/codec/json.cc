@@ -6,6 +6,8 @@
 #include <cstring>
 #include <vector>
 
+#include "base/utf8.h"
+
 namespace tenbin {
 
 namespace {
@@ -138,9 +140,19 @@ void JsonWriter::quoted(std::string_view text) {
   std::size_t from = 0;
   for (std::size_t i = 0; i < text.size(); ++i) {
     const auto c = static_cast<unsigned char>(text[i]);
-    if (c >= 0x20 && c != '"' && c != '\\') continue;
+    if (c >= 0x20 && c < 0x80 && c != '"' && c != '\\') continue;
+    if (c >= 0x80) {
+      if (const std::size_t length = utf8_character(text.substr(i))) {
+        i += length - 1;
+        continue;
+      }
+    }
     out_.append(text, from, i - from);
     from = i + 1;
+    if (c >= 0x80) {
+      out_ += "\\ufffd";
+      continue;
+    }
     switch (c) {
       case '"': out_ += "\\\""; break;
       case '\\': out_ += "\\\\"; break;

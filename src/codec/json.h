@@ -80,7 +80,8 @@ bool JsonValue::each_member(Visit&& visit) const {
   });
 }
 
-/// Appends JSON to a text. Commas are its business, matching brackets the caller's.
+/// Appends JSON to a text. Commas are its business, matching brackets the caller's. What is not UTF-8
+/// in a text becomes U+FFFD: JSON that could not be read again would be worse.
 class JsonWriter {
  public:
   explicit JsonWriter(std::string& out) : out_(out) {}

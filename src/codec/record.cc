@@ -123,7 +123,10 @@ bool read(JsonValue in, T& value, Facts& facts, Trouble& trouble) {
     using Item = std::remove_cv_t<typename T::element_type>;
     const std::span<Item> items = facts.make<Item>(in.size());
     std::size_t i = 0;
-    const bool whole = in.each_item([&](JsonValue item) { return read(item, items[i++], facts, trouble); });
+    const bool whole = in.each_item([&](JsonValue item) {
+      // The parser counts the items of very long lists only up to a limit.
+      return i < items.size() && read(item, items[i++], facts, trouble);
+    });
     value = items;
     return whole;
   } else if constexpr (HasFields<T>) {

@@ -1,8 +1,10 @@
 #include "codec/snapshot.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <limits>
+#include <map>
 #include <type_traits>
 
 namespace tenbin {
@@ -95,6 +97,7 @@ class In {
       bytes_.remove_prefix(1);
       if (shift == 63 && b > 1) break;
       n |= std::uint64_t{b & 0x7Fu} << shift;
+      if (b == 0 && shift > 0) break;  // longer than it need be
       if (b < 0x80) return n;
     }
     fail();
@@ -171,9 +174,11 @@ class In {
   void get(Table<IdType, Row>& table) {
     const std::uint64_t next = number();
     const std::size_t size = length();
-    // Ids far above what the bytes could hold would make the table's directory huge.
+    // Only jobs leave the World; all other rows stay. Ids of jobs far above what the bytes could hold
+    // would make the table's directory huge.
     constexpr std::uint64_t id_max = std::uint64_t{1} << 40, span_max = std::uint64_t{1} << 34;
     if (next == 0 || next > id_max) fail();
+    if (!std::is_same_v<Row, Job> && next != size + 1) fail();
     std::uint64_t id = 0, first = 0;
     for (std::size_t i = 0; i < size && good(); ++i) {
       const std::uint64_t step = number();
@@ -220,14 +225,20 @@ void each_part(W& world, Visit&& visit) {
   visit(world.jobs);
 }
 
-/// Checks that every id in a row leads to a row.
+bool between(auto low, auto value, auto high) { return low <= value && value <= high; }
+
+/// Checks that every id in a row leads to a row, and that every number is one that the World may hold.
 class References {
  public:
   explicit References(const World& world) : world_(world) {}
 
   template <class T>
   bool hold(const T& value) const {
-    if constexpr (std::is_same_v<T, Funder>) {
+    if constexpr (std::is_same_v<T, Account>) {
+      const auto sane = [](Credits c) { return between(Credits{0}, c, credits_max); };
+      return sane(value.debits_pending) && sane(value.debits_posted) && sane(value.credits_pending) &&
+             sane(value.credits_posted) && sane(value.overdraft);
+    } else if constexpr (std::is_same_v<T, Funder>) {
       return there(world_.accounts, value.account);
     } else if constexpr (std::is_same_v<T, Grant>) {
       return there(world_.programmes, value.programme) && there(world_.organisations, value.organisation);
@@ -247,14 +258,14 @@ class References {
       return there(world_.persons, value.person);
     } else if constexpr (std::is_same_v<T, Pool>) {
       return there(world_.providers, value.provider) && there(world_.regions, value.region) &&
-             there(world_.models, value.model) && value.gpus_per_node <= gpus_per_node_max &&
+             there(world_.models, value.model) && size(value) &&
              std::ranges::all_of(value.prices, [&](PriceId p) { return there(world_.prices, p); }) &&
-             (!value.promise.job || there(world_.jobs, value.promise.job)) &&
-             std::ranges::all_of(value.promise.nodes, [&](NodeId n) { return there(world_.nodes, n); });
+             promise(value.promise);
     } else if constexpr (std::is_same_v<T, Node>) {
       return there(world_.pools, value.pool) && world_.pools.at(value.pool).kind == PoolKind::nodes;
     } else if constexpr (std::is_same_v<T, Price>) {
-      return there(world_.pools, value.pool);
+      return there(world_.pools, value.pool) && between(Credits{0}, value.gpu_hour, price_max) &&
+             between(1'000'000u, value.fraction_ppm, 10'000'000u);
     } else if constexpr (std::is_same_v<T, Job>) {
       return job(value);
     } else {
@@ -267,6 +278,19 @@ class References {
   static bool there(const Table<IdType, Row>& table, IdType id) {
     return table.find(id) != nullptr;
   }
+  static bool size(const Pool& pool) {
+    if (!between(Cpus{0}, pool.cpus, cpus_max) || !between(Memory{0}, pool.memory, memory_max)) return false;
+    return pool.kind == PoolKind::nodes
+               ? between(1u, pool.gpus_per_node, gpus_per_node_max) && pool.counted == Gpus{0}
+               : pool.gpus_per_node == 0 && between(Gpus{1}, pool.counted, gpus_max);
+  }
+  bool promise(const Promise& promise) const {
+    if (!promise.job) return true;
+    return there(world_.jobs, promise.job) && promise.at >= instant_min &&
+           between(-Gpus{gpus_max.count * 1'000}, promise.spare, Gpus{gpus_max.count * 1'000}) &&
+           std::ranges::is_sorted(promise.nodes) &&
+           std::ranges::all_of(promise.nodes, [&](NodeId n) { return there(world_.nodes, n); });
+  }
   bool job(const Job& job) const {
     if (!there(world_.projects, job.project) || job.state > JobState::stopping) return false;
     if (job.shape.members < 1 || job.shape.members > members_max || job.shape.gpus <= Gpus{0} ||
@@ -274,20 +298,84 @@ class References {
         job.limit > time_limit_max || job.started < instant_min || job.started > instant_max) {
       return false;
     }
-    if (job.pools.empty() || world_.pools.next_id().value > 64) return false;
+    if (!between(Cpus{0}, job.shape.cpus, cpus_max) || !between(Memory{0}, job.shape.memory, memory_max) ||
+        !between(Rate{0}, job.rate, rate_max) || (job.shape.packing == Packing::count && job.shape.members != 1)) {
+      return false;
+    }
+    if (job.pools.empty()) return false;
     for (std::uint64_t id = 1; id <= 64; ++id) {
       if (job.pools.has(PoolId{id}) && !there(world_.pools, PoolId{id})) return false;
     }
+    Wide held = 0;
     for (const Leg& leg : job.legs) {
       if (!there(world_.shares, leg.share) || leg.amount < Credits{0}) return false;
+      held += leg.amount.count;
     }
-    for (const Slice& slice : job.slices) {
-      if (!there(world_.nodes, slice.node) || slice.mask == 0 || slice.milli >= 1'000) return false;
-    }
-    return !job.active() || there(world_.pools, job.pool);
+    if (held != job.held.count) return false;
+    if (job.promised && (!there(world_.pools, job.promised) || job.state != JobState::queued)) return false;
+    if (!job.active()) return !job.pool && job.slices.empty();
+    if (!there(world_.pools, job.pool) || !job.pools.has(job.pool)) return false;
+    const Pool& pool = world_.pools.at(job.pool);
+    if (pool.kind == PoolKind::counted) return job.slices.empty();
+    return !job.slices.empty() && std::ranges::all_of(job.slices, [&](const Slice& slice) {
+      return there(world_.nodes, slice.node) && world_.nodes.at(slice.node).pool == job.pool && slice.mask != 0 &&
+             std::uint64_t{slice.mask} >> pool.gpus_per_node == 0 && slice.milli < 1'000 &&
+             (slice.milli == 0 || std::has_single_bit(slice.mask));
+    });
   }
   const World& world_;
 };
+
+/// Whether what runs has room where it is said to run. The rows' references hold.
+bool all_have_room(const World& world) {
+  std::map<std::pair<NodeId, int>, std::uint32_t> given;  // milli of each device
+  std::map<NodeId, std::pair<Cpus, Memory>> used;
+  std::map<PoolId, Gpus> counted;
+  bool room = true;
+  world.jobs.each([&](JobId, const Job& job) {
+    if (!job.active()) return;
+    const Pool& pool = world.pools.at(job.pool);
+    if (pool.kind == PoolKind::counted) {
+      room = room && (counted[job.pool] += job.shape.all_gpus()) <= pool.counted;
+      return;
+    }
+    for (const Slice& slice : job.slices) {
+      for (std::uint32_t mask = slice.mask; mask; mask &= mask - 1) {
+        std::uint32_t& milli = given[{slice.node, std::countr_zero(mask)}];
+        room = room && (milli += slice.milli == 0 ? 1'000 : slice.milli) <= 1'000;
+      }
+      auto& [cpus, memory] = used[slice.node];
+      cpus += job.shape.cpus;
+      memory += job.shape.memory;
+      room = room && (pool.cpus == Cpus{0} || cpus <= pool.cpus) && (pool.memory == Memory{0} || memory <= pool.memory);
+    }
+  });
+  return room;
+}
+
+/// Whether each promise has one owner, who knows of it.
+bool promises_agree(const World& world) {
+  bool agree = true;
+  world.pools.each([&](PoolId id, const Pool& pool) {
+    agree = agree && (!pool.promise.job || world.jobs.at(pool.promise.job).promised == id);
+  });
+  world.jobs.each([&](JobId id, const Job& job) {
+    agree = agree && (!job.promised || world.pools.at(job.promised).promise.job == id);
+  });
+  return agree;
+}
+
+/// Whether no two rows of a kind have one name.
+bool names_differ(const World& w) {
+  const World::Index& i = w.index;
+  return i.funders.size() == w.funders.size() && i.programmes.size() == w.programmes.size() &&
+         i.organisations.size() == w.organisations.size() && i.grants.size() == w.grants.size() &&
+         i.lots.size() == w.lots.size() && i.projects.size() == w.projects.size() &&
+         i.allocations.size() == w.allocations.size() && i.persons.size() == w.persons.size() &&
+         i.providers.size() == w.providers.size() && i.regions.size() == w.regions.size() &&
+         i.models.size() == w.models.size() && i.pools.size() == w.pools.size() &&
+         i.nodes.size() == w.nodes.size() && i.tokens.size() == w.tokens.size();
+}
 
 }  // namespace
 
@@ -325,6 +413,7 @@ Result<World> decode_world(std::string_view bytes) {
   World world;
   each_part(world, [&](auto& part) { in.get(part); });
   const std::size_t answers = in.length();
+  RequestId last;
   for (std::size_t i = 0; i < answers && in.good(); ++i) {
     Answered row;
     Refusal refusal;
@@ -333,20 +422,26 @@ Result<World> decode_world(std::string_view bytes) {
       in.get(refusal.reason);
       for (std::int64_t& figure : refusal.figures) in.get(figure);
     }
-    if (!row.request || world.requests.find(row.request)) in.fail();
+    if (row.request <= last) in.fail();
+    last = row.request;
     if (in.good()) world.requests.add(row, refusal);
   }
   if (!in.good() || !in.done()) return failed("the snapshot is cut off or damaged");
 
   const References references(world);
-  bool hold = true;
+  bool hold = world.now >= instant_min && world.pools.size() <= pools_max && world.regions.size() <= regions_max &&
+              world.models.size() <= gpu_models_max;
   each_part(world, [&](const auto& part) {
     if constexpr (requires { part.each([](auto, const auto&) {}); }) {
       part.each([&](auto, const auto& row) { hold = hold && references.hold(row); });
     }
   });
-  if (!hold) return failed("the snapshot refers to rows that are not there");
+  if (!hold) return failed("the snapshot refers to rows that are not there, or a number is out of range");
+  if (!balanced(world.accounts)) return failed("the snapshot's books do not balance");
+  if (!all_have_room(world)) return failed("the snapshot gives a GPU, a CPU or memory twice");
+  if (!promises_agree(world)) return failed("the snapshot's promises contradict each other");
   reindex(world);
+  if (!names_differ(world)) return failed("the snapshot has two rows of one name");
   return world;
 }
 

@@ -16,8 +16,9 @@ constexpr std::uint32_t snapshot_version = 1;
 /// Cost: about 100 bytes and 200 ns for a job.
 std::string encode(const World& world);
 
-/// Any bytes are legal input: what is cut off, out of range or refers to what is not there is an
-/// error that says where. The result is reindexed.
+/// Any bytes are legal input: what is cut off or out of range, refers to what is not there or gives
+/// something twice is an error. What is decoded encodes to the same bytes, and is reindexed. That the
+/// rest of the World's promises hold is not looked at: a snapshot is read under its hash.
 Result<World> decode_world(std::string_view bytes);
 
 }  // namespace tenbin

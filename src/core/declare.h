@@ -2,6 +2,7 @@
 
 #include <optional>
 
+#include "base/utf8.h"
 #include "core/handlers.h"
 
 // What all declarations share: names are checked, and declaring the same thing twice is no change.
@@ -16,6 +17,7 @@ inline std::optional<Refusal> check_names(Text name, Text title) {
   if (title.size() > title_bytes_max) {
     return refuse(Reason::title_too_long, static_cast<std::int64_t>(title_bytes_max));
   }
+  if (!valid_utf8(title)) return refuse(Reason::text_invalid);
   return std::nullopt;
 }
 

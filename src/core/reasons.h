@@ -19,6 +19,7 @@ enum class Figure : std::uint8_t { none, number, credits, gpus, milli_cpus, mebi
   X(name_invalid, (none), "a name is 1 to 64 characters: a-z, 0-9, '-', '_', '.', beginning with a letter or digit", \
     "名前は a-z、0-9、'-'、'_'、'.' からなる 1～64 文字で、英数字で始めてください")                      \
   X(title_too_long, (number), "a title has at most {0} bytes", "表題は {0} バイトまでです")          \
+  X(text_invalid, (none), "a text must be UTF-8", "文字列は UTF-8 で指定してください") \
   X(name_taken, (none), "this name exists already with other properties; choose another name",   \
     "この名前は別の内容で登録済みです。別の名前を選んでください")                                     \
   X(unknown_funder, (none), "no funder of this name; create it first", "その資金提供者は登録されていません。先に登録してください") \

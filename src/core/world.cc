@@ -89,9 +89,12 @@ Decision consider(const World& world, const Asked& asked, Instant now, Facts& fa
 
 Decision apply(World& world, const Asked& asked, Instant now, Facts& facts) {
   TENBIN_ASSERT(now >= world.now);
-  if (std::holds_alternative<Schedule>(asked.command)) {
-    TENBIN_ASSERT(!asked.by && !asked.request);
-    while (next_step(world, now, facts)) record(world, facts[facts.size() - 1], now);
+  if (std::holds_alternative<Schedule>(asked.command) && !asked.by) {
+    TENBIN_ASSERT(!asked.request);  // the driver's own
+    std::size_t next = facts.size();
+    while (next_step(world, now, facts)) {
+      for (; next < facts.size(); ++next) record(world, facts[next], now);
+    }
     return 0;
   }
   const std::size_t first = facts.size();

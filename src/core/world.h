@@ -4,6 +4,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "base/digest.h"
@@ -158,8 +159,13 @@ struct World {
   Requests requests;
 
   struct Index {
+    // By hash: a submit names its project. Never walked.
+    struct TextHash {
+      using is_transparent = void;
+      std::size_t operator()(Text text) const { return std::hash<Text>{}(text); }
+    };
     template <class IdType>
-    using Names = std::map<std::string, IdType, std::less<>>;
+    using Names = std::unordered_map<std::string, IdType, TextHash, std::equal_to<>>;
     Names<FunderId> funders;
     Names<ProgrammeId> programmes;
     Names<OrganisationId> organisations;

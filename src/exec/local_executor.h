@@ -29,9 +29,8 @@ struct LocalSettings {
 /// Makes attempts run on this machine, each under a supervisor of its own that outlives the
 /// service. Promises, whatever is killed and whenever:
 /// - an attempt is run at most once, and nothing of it runs when its end is told;
-/// - `lost` is told only when the last lease has ended and nothing holds the attempt's lock, so
-/// that
-///   the job may be started elsewhere at once;
+/// - `lost` is told only when the last lease has ended and nobody holds the attempt's lock, so
+///   that the job may be started elsewhere at once;
 /// - an end that came while there was no service is told after the next start().
 /// One thread of its own does everything; calls from any thread only leave a note for it.
 /// Destroying it ends that thread and leaves the attempts running.

@@ -155,6 +155,7 @@ std::vector<std::string> member_environment(const LaunchSpec& spec, std::size_t 
   all["TENBIN_ADDRESSES"] = addresses;
   all["TENBIN_NODE"] = place.node;
   all["TENBIN_GPU_MILLI"] = std::to_string(place.gpu_milli);
+  all["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID";  // the order in which NVIDIA's library counts devices
   all["CUDA_VISIBLE_DEVICES"] = joined(place.gpus);
 
   std::vector<std::string> out;

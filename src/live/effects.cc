@@ -71,6 +71,7 @@ SettledJob settled_row(const World& world, const JobSettled& event) {
   }
   row.attempts = job.attempt;
   row.gpus_milli = job.shape.all_gpus().count;
+  row.members = job.shape.members;
   row.time_limit = job.limit;
   row.submitted = job.submitted;
   row.started = job.started;

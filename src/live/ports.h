@@ -158,7 +158,8 @@ struct SettledJob {
   std::string shape;           // for people: "2 x 1 GPU"
   std::string region, pool;    // empty if it never started
   std::uint32_t attempts = 0;
-  std::int64_t gpus_milli = 0;
+  std::int64_t gpus_milli = 0;  // of all members together
+  std::uint32_t members = 1;
   Span time_limit;
   Instant submitted, started, ended;  // started is 0 if it never did
   Credits held, charged;

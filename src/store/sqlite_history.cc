@@ -49,7 +49,8 @@ CREATE TABLE settled_job(
   ended_ms INTEGER NOT NULL,
   held_microcredits INTEGER NOT NULL,
   charged_microcredits INTEGER NOT NULL,
-  spec BLOB NOT NULL) STRICT;
+  spec BLOB NOT NULL,
+  members INTEGER NOT NULL) STRICT;
 CREATE INDEX settled_by_project ON settled_job(project);
 CREATE INDEX settled_by_state ON settled_job(state);
 CREATE INDEX settled_by_project_state ON settled_job(project, state);
@@ -81,7 +82,7 @@ PRAGMA temp_store = MEMORY;
 constexpr const char* job_columns =
     "job, array, task, project, person, name, state, code, shape, region, pool, attempts, "
     "gpus_milli, time_limit_ms, submitted_ms, started_ms, ended_ms, held_microcredits, "
-    "charged_microcredits, spec";
+    "charged_microcredits, spec, members";
 
 constexpr const char* charge_columns =
     "sequence, at, job, project, grant_name, funder, lot, amount_microcredits";
@@ -112,6 +113,7 @@ Result<SettledJob> job_of(const SqliteStatement& row) {
       .pool = std::string(row.bytes(10)),
       .attempts = static_cast<std::uint32_t>(row.number(11)),
       .gpus_milli = row.number(12),
+      .members = static_cast<std::uint32_t>(row.number(20)),
       .time_limit = Span{row.number(13)},
       .submitted = Instant{row.number(14)},
       .started = Instant{row.number(15)},
@@ -252,7 +254,7 @@ Result<void> SqliteHistory::connect() {
   std::vector<Wanted> wanted{
       {&writer_, &add_job_,
        "INSERT OR REPLACE INTO settled_job VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, "
-       "?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)"},
+       "?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)"},
       {&writer_, &add_charge_,
        "INSERT OR REPLACE INTO charge VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"},
       {&writer_, &move_watermark_, "UPDATE watermark SET sequence = ?1"},
@@ -331,6 +333,7 @@ Result<void> SqliteHistory::add(std::uint64_t sequence, std::span<const SettledJ
     add_job_.bind(18, job.held.count);
     add_job_.bind(19, job.charged.count);
     add_job_.bind_hash(20, job.spec);
+    add_job_.bind(21, std::int64_t{job.members});
     if (auto done = add_job_.run(); !done) return done;
   }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 #include <string>
+#include <unordered_map>
 
 #include "core/limits.h"
 #include "core/schedule/schedule.h"
@@ -37,12 +38,13 @@ class Due {
     heap_.pop_back();
     if (heap_.empty()) return;
     std::size_t i = 0;
-    for (;;) {
-      const std::size_t first = 4 * i + 1, end = std::min(first + 4, heap_.size());
+    for (const std::size_t size = heap_.size();;) {
+      const std::size_t first = 4 * i + 1, end = std::min(first + 4, size);
       if (first >= end) break;
-      const std::size_t least = static_cast<std::size_t>(
-          std::min_element(heap_.begin() + static_cast<std::ptrdiff_t>(first),
-                           heap_.begin() + static_cast<std::ptrdiff_t>(end)) - heap_.begin());
+      std::size_t least = first;
+      for (std::size_t child = first + 1; child < end; ++child) {
+        if (heap_[child] < heap_[least]) least = child;
+      }
       if (!(heap_[least] < last)) break;
       heap_[i] = heap_[least];
       i = least;
@@ -108,11 +110,9 @@ ReplayResult replay(World& world, const std::vector<TraceJob>& jobs, const After
   std::vector<std::uint32_t> trace_row;  // of job id - first
   trace_row.reserve(jobs.size());
   const std::uint64_t first = world.jobs.next_id().value;
-  std::set<std::uint32_t> users;
-  for (const TraceJob& job : jobs) users.insert(job.user);
-  std::vector<std::string> names(users.empty() ? 0 : *users.rbegin() + std::size_t{1});
-  for (const std::uint32_t user : users) names[user] = project_name(user);
+  std::unordered_map<std::uint32_t, std::string> names;  // of the users' projects
 
+  const Asked schedule{.command = Schedule{}};
   Due due;
   Facts facts;
   std::size_t next = 0;
@@ -131,10 +131,12 @@ ReplayResult replay(World& world, const std::vector<TraceJob>& jobs, const After
     }
     while (next < jobs.size() && jobs[next].submit == now) {
       const TraceJob& job = jobs[next];
+      std::string& project = names[job.user];
+      if (project.empty()) project = project_name(job.user);
       facts.clear();
       const Decision queued = apply(
           world,
-          {.command = SubmitJob{.project = names[job.user],
+          {.command = SubmitJob{.project = project,
                                 .shape = {.packing = Packing::count, .gpus = Gpus{std::int64_t{job.gpus} * 1'000}},
                                 .time_limit = job.limit}},
           now, facts);
@@ -147,7 +149,7 @@ ReplayResult replay(World& world, const std::vector<TraceJob>& jobs, const After
       ++next;
     }
     facts.clear();
-    static_cast<void>(apply(world, {.command = Schedule{}}, now, facts));
+    static_cast<void>(apply(world, schedule, now, facts));
     result.events += facts.size();
     for (const Event& event : facts.events()) {
       if (const JobStarted* started = std::get_if<JobStarted>(&event)) {

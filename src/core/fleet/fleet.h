@@ -54,18 +54,22 @@ struct Node {
   SmallVector<PartialGpu, 1> partial;
 
   std::uint32_t free_whole() const { return static_cast<std::uint32_t>(std::popcount(free_mask)); }
+  Gpus free() const {
+    Gpus free{std::int64_t{free_whole()} * 1'000};
+    for (const PartialGpu& gpu : partial) free += Gpus{gpu.free_milli};
+    return free;
+  }
 };
 
 /// A set of small integers with a summary level, so that the next member is two word look-ups away.
 class PositionSet {
  public:
   void set(std::size_t i) {
-    grow(i);
+    if (i / 64 >= words_.size()) grow(i);
     words_[i / 64] |= std::uint64_t{1} << (i % 64);
     summary_[i / 4096] |= std::uint64_t{1} << (i / 64 % 64);
   }
-  void clear(std::size_t i) {
-    grow(i);
+  void clear(std::size_t i) {  // a member
     words_[i / 64] &= ~(std::uint64_t{1} << (i % 64));
     if (!words_[i / 64]) summary_[i / 4096] &= ~(std::uint64_t{1} << (i / 64 % 64));
   }
@@ -88,8 +92,8 @@ class PositionSet {
 
  private:
   void grow(std::size_t i) {
-    if (i / 64 >= words_.size()) words_.resize(i / 64 + 1);
-    if (i / 4096 >= summary_.size()) summary_.resize(i / 4096 + 1);
+    words_.resize(i / 64 + 1);
+    summary_.resize(i / 4096 + 1);
   }
   std::vector<std::uint64_t> words_, summary_;
 };

@@ -31,17 +31,22 @@ PriceId newest_price(const World& world) {
   return PriceId{world.prices.next_id().value - 1};
 }
 
+// The dearest legal shape fits: the most GPUs at the highest price and the largest factor.
+static_assert(Wide{gpus_max.count / 1'000} * price_max.count * 10 < INT64_MAX);
+
 std::optional<Rate> rate_of(const World& world, const Pool& pool, const Shape& shape, PriceId prices) {
   for (auto id = pool.prices.rbegin(); id != pool.prices.rend(); ++id) {
     if (*id > prices) continue;
     const Price& price = world.prices.at(*id);
-    const Wide whole = Wide{shape.gpus.count / 1'000} * price.gpu_hour.count;
-    const Wide part = Wide{shape.gpus.count % 1'000} * price.gpu_hour.count * price.fraction_ppm /
-                      (Wide{1'000} * 1'000'000);
-    const Wide rate = (whole + part) * shape.members;
+    std::int64_t one = shape.gpus.count / 1'000 * price.gpu_hour.count;
+    if (const std::int64_t milli = shape.gpus.count % 1'000) {
+      one += static_cast<std::int64_t>(Wide{milli} * price.gpu_hour.count * price.fraction_ppm /
+                                       (Wide{1'000} * 1'000'000));
+    }
+    const std::int64_t rate = one * shape.members;
     // A shape dearer than the largest legal rate has no price, like a pool without one.
     if (rate > rate_max.count) return std::nullopt;
-    return Rate{static_cast<std::int64_t>(rate)};
+    return Rate{rate};
   }
   return std::nullopt;
 }

@@ -22,11 +22,18 @@ bool node_offers(const Pool& pool, const Shape& shape) {
          (pool.memory == Memory{0} || shape.memory <= pool.memory);
 }
 
+/// The lowest `count` devices of `mask`.
+std::uint32_t lowest(std::uint32_t mask, std::uint32_t count) {
+  std::uint32_t rest = mask;
+  for (; count > 0; --count) rest &= rest - 1;
+  return mask & ~rest;
+}
+
 /// The search for one job: which nodes may be used, and which it uses already.
 class Search {
  public:
   Search(const World& world, const Pool& pool, const Shape& shape, std::span<const NodeId> avoid,
-         std::vector<Slice>& slices)
+         Slices& slices)
       : world_(world), pool_(pool), shape_(shape), avoid_(avoid), slices_(slices) {
     slices_.clear();
   }
@@ -62,9 +69,7 @@ class Search {
         const NodeId id = pool_.nodes[p];
         const Node& node = world_.nodes.at(id);
         if (!usable(node, id)) continue;
-        std::uint32_t mask = 0, rest = node.free_mask;
-        for (std::uint32_t g = 0; g < gpus; ++g, rest &= rest - 1) mask |= rest & -rest;
-        slices_.push_back({id, mask, 0});
+        slices_.push_back({id, f == gpus ? node.free_mask : lowest(node.free_mask, gpus), 0});
         if (--wanted == 0) return true;
       }
     }
@@ -97,43 +102,38 @@ class Search {
   const Pool& pool_;
   const Shape& shape_;
   std::span<const NodeId> avoid_;
-  std::vector<Slice>& slices_;
+  Slices& slices_;
 };
 
+/// Puts an up node into its pool's indexes.
 void list_node(Pool& pool, const Node& node) {
-  const std::uint32_t f = node.free_whole();
-  pool.by_whole[f].set(node.position);
-  ++pool.count_by_whole[f];
-}
-void unlist_node(Pool& pool, const Node& node) {
-  const std::uint32_t f = node.free_whole();
-  pool.by_whole[f].clear(node.position);
-  --pool.count_by_whole[f];
+  if (node.state != NodeState::up) return;
+  const std::uint32_t whole = node.free_whole();
+  pool.by_whole[whole].set(node.position);
+  ++pool.count_by_whole[whole];
+  pool.free += node.free();
+  for (const PartialGpu& gpu : node.partial) {
+    pool.partial.emplace(gpu.free_milli, node.position, gpu.device);
+  }
 }
 
-/// Puts an up node into its pool's indexes, or takes it out.
-enum class Listing { in, out };
-void relist(Pool& pool, const Node& node, Listing listing) {
+/// Takes it out again.
+void unlist_node(Pool& pool, const Node& node) {
   if (node.state != NodeState::up) return;
-  Gpus free{std::int64_t{node.free_whole()} * 1'000};
-  listing == Listing::in ? list_node(pool, node) : unlist_node(pool, node);
+  const std::uint32_t whole = node.free_whole();
+  pool.by_whole[whole].clear(node.position);
+  --pool.count_by_whole[whole];
+  pool.free -= node.free();
   for (const PartialGpu& gpu : node.partial) {
-    free += Gpus{gpu.free_milli};
-    const std::tuple key{gpu.free_milli, node.position, gpu.device};
-    if (listing == Listing::in) {
-      pool.partial.insert(key);
-    } else {
-      pool.partial.erase(key);
-    }
+    pool.partial.erase({gpu.free_milli, node.position, gpu.device});
   }
-  pool.free += listing == Listing::in ? free : -free;
 }
 
 /// Keeps a node out of its pool's indexes while what lies on it changes.
 class Unlisted {
  public:
-  Unlisted(Pool& pool, Node& node) : pool_(pool), node_(node) { relist(pool_, node_, Listing::out); }
-  ~Unlisted() { relist(pool_, node_, Listing::in); }
+  Unlisted(Pool& pool, Node& node) : pool_(pool), node_(node) { unlist_node(pool_, node_); }
+  ~Unlisted() { list_node(pool_, node_); }
   Unlisted(const Unlisted&) = delete;
   Unlisted& operator=(const Unlisted&) = delete;
 
@@ -198,7 +198,7 @@ bool fits_empty(const Pool& pool, const Shape& shape) {
 }
 
 bool find_room(const World& world, const Pool& pool, const Shape& shape,
-               std::span<const NodeId> avoid, std::vector<Slice>& slices) {
+               std::span<const NodeId> avoid, Slices& slices) {
   slices.clear();
   if (shape.all_gpus() > pool.free) return false;
   if (pool.kind == PoolKind::counted) return true;
@@ -228,17 +228,14 @@ void join_pool(World& world, NodeId id) {
   node.memory_free = pool.memory;
   node.partial.clear();
   pool.nodes.push_back(id);
-  if (node.state != NodeState::up) return;
   list_node(pool, node);
-  pool.free += Gpus{std::int64_t{pool.gpus_per_node} * 1'000};
 }
 
 void set_state(World& world, NodeId id, NodeState state) {
   Node& node = world.nodes.at(id);
   Pool& pool = world.pools.at(node.pool);
-  relist(pool, node, Listing::out);
+  const Unlisted out(pool, node);
   node.state = state;
-  relist(pool, node, Listing::in);
 }
 
 void take(World& world, Pool& pool, const Job& job) {

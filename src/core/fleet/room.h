@@ -1,13 +1,14 @@
 #pragma once
 
-#include <vector>
-
 #include "core/world.h"
 
 // Where a job can lie: the indexes of a pool, and the search in them. Placement is best fit: of the
 // nodes that can take a member, one with the fewest free GPUs, the lowest first.
 
 namespace tenbin {
+
+/// Where one job lies; larger gangs take a heap block.
+using Slices = SmallVector<Slice, 8>;
 
 /// Whether `shape` could run in `pool` if nothing else did. Cost: constant.
 bool fits_empty(const Pool& pool, const Shape& shape);
@@ -16,7 +17,7 @@ bool fits_empty(const Pool& pool, const Shape& shape);
 /// order (none in a counted pool). Cost: the members, plus the nodes passed over for want of CPUs or
 /// memory.
 bool find_room(const World& world, const Pool& pool, const Shape& shape,
-               std::span<const NodeId> avoid, std::vector<Slice>& slices);
+               std::span<const NodeId> avoid, Slices& slices);
 
 // Upkeep of the indexes, for evolve and reindex.
 void open_pool(Pool& pool);                    // an empty pool's indexes

@@ -30,6 +30,7 @@ std::optional<Refusal> check_shape(const SubmitJob& c) {
   if (c.name.size() > name_bytes_max) {
     return refuse(Reason::title_too_long, static_cast<std::int64_t>(name_bytes_max));
   }
+  if (!valid_utf8(c.name)) return refuse(Reason::text_invalid);
   if (c.time_limit <= Span{0} || c.time_limit > time_limit_max) {
     return refuse(Reason::time_limit_invalid, time_limit_max.count);
   }
@@ -88,14 +89,14 @@ Decision decide(const World& world, const Asked& asked, const SubmitJob& c, Inst
         refuse(Reason::no_pool_fits, c.shape.all_gpus().count, std::int64_t{c.shape.members}));
   }
   // The dearest region first: what suffices there suffices wherever the same lots may be spent.
-  std::ranges::stable_sort(needs, std::ranges::greater{}, &RegionNeed::need);
+  if (needs.size() > 1) std::ranges::stable_sort(needs, std::ranges::greater{}, &RegionNeed::need);
 
-  std::vector<Leg> taken, legs;
+  Legs taken, legs;
   const JobId first = world.jobs.next_id();
   for (std::uint32_t task = 0; task < c.tasks; ++task) {
     const RegionNeed* chosen = nullptr;
     for (const RegionNeed& n : needs) {
-      if (pick_legs(world, project, n.region, n.need, now, {}, taken, legs) == n.need) {
+      if (pick_legs(world, project, n.region, n.need, now, {}, taken.span(), legs) == n.need) {
         chosen = &n;
         break;
       }
@@ -121,7 +122,7 @@ Decision decide(const World& world, const Asked& asked, const SubmitJob& c, Inst
                         .name = facts.text(c.name),
                         .spec = c.spec,
                         .held = chosen->need,
-                        .legs = facts.list<Leg>(legs)});
+                        .legs = facts.list(legs.span())});
     if (c.tasks == 1) break;
     for (const Leg& leg : legs) {
       const auto same = std::ranges::find(taken, leg.share, &Leg::share);
@@ -151,7 +152,8 @@ void evolve(World& world, const JobQueued& e, Instant at) {
     const Share& share = world.shares.at(leg.share);
     hold(world.accounts, share.free, share.used, leg.amount);
   }
-  Job job;
+  TENBIN_ASSERT(e.job == world.jobs.next_id());
+  Job& job = world.jobs.open(e.job);
   job.project = e.project;
   job.person = e.person;
   job.shape = e.shape;
@@ -167,8 +169,6 @@ void evolve(World& world, const JobQueued& e, Instant at) {
   job.legs.assign(e.legs);
   enqueue(world, e.job, job);
   ++world.projects.at(e.project).live_jobs;
-  const JobId id = world.jobs.add(std::move(job));
-  TENBIN_ASSERT(id == e.job);
 }
 
 }  // namespace tenbin

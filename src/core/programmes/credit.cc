@@ -27,7 +27,7 @@ Credits amount_on(std::span<const Leg> legs, ShareId share) {
 }  // namespace
 
 Credits pick_legs(const World& world, ProjectId project, RegionId region, Credits need, Instant now,
-                  std::span<const Leg> pinned, std::span<const Leg> taken, std::vector<Leg>& legs) {
+                  std::span<const Leg> pinned, std::span<const Leg> taken, Legs& legs) {
   legs.clear();
   Credits found;
   for (const ShareId id : world.projects.at(project).shares) {
@@ -53,7 +53,11 @@ Spendable spendable(const World& world, ProjectId project, RegionId region, Inst
     const Credits free = world.accounts.at(share.free).free();
     if (!lot.spendable_in(region) || !lot.valid_at(now) || free == Credits{0}) continue;
     if (result.amount == Credits{0}) result.until = lot.expires;
-    result.amount += free;
+    // Several funders together may give more than 64 bits hold: then it is "at least that much".
+    if (__builtin_add_overflow(result.amount.count, free.count, &result.amount.count)) {
+      result.amount = Credits{INT64_MAX};
+      break;
+    }
   }
   return result;
 }

@@ -1,12 +1,13 @@
 #pragma once
 
-#include <vector>
-
 #include "core/world.h"
 
 // Which credit pays: the one place that knows the order of consumption.
 
 namespace tenbin {
+
+/// What pays for one job: rarely more than a lot or two.
+using Legs = SmallVector<Leg, 4>;
 
 /// The order in which lots are consumed: earliest expiry, then the narrowest eligibility, then the
 /// oldest validity, then the lowest id. Published in docs/ledger.md; any change is a decision.
@@ -18,7 +19,7 @@ bool consumed_before(const World& world, LotId a, LotId b);
 /// Fills `legs` (which then add up to min(need, result)) and returns what could be found.
 /// Cost: the project's shares.
 Credits pick_legs(const World& world, ProjectId project, RegionId region, Credits need, Instant now,
-                  std::span<const Leg> pinned, std::span<const Leg> taken, std::vector<Leg>& legs);
+                  std::span<const Leg> pinned, std::span<const Leg> taken, Legs& legs);
 
 /// What `project` could spend in `region` now, and the earliest expiry among the lots that count.
 struct Spendable {

@@ -10,6 +10,7 @@ Decision decide(const World& world, const Asked&, const CreateToken& c, Instant 
   if (c.label.size() > title_bytes_max) {
     return std::unexpected(refuse(Reason::title_too_long, static_cast<std::int64_t>(title_bytes_max)));
   }
+  if (!valid_utf8(c.label)) return std::unexpected(refuse(Reason::text_invalid));
   if (c.expires <= now || c.expires > instant_max) return std::unexpected(refuse(Reason::validity_invalid));
   if (!c.hash || world.index.tokens.contains(c.hash)) return std::unexpected(refuse(Reason::name_taken));
   const TokenId id = world.tokens.next_id();

@@ -1,6 +1,7 @@
 #include "core/schedule/schedule.h"
 
 #include <algorithm>
+#include <bit>
 
 #include "core/fleet/price.h"
 #include "core/fleet/room.h"
@@ -29,7 +30,7 @@ enum class Credit { there, missing };
 
 /// Whether the job's hold, or what its project has besides, pays for it in `pool`. Fills `legs`.
 Credit credit_for(const World& world, const Job& job, const Pool& pool, Rate rate, Instant now,
-                  std::vector<Leg>& legs) {
+                  Legs& legs) {
   const Credits need = price(job.limit, rate);
   bool all_eligible = need <= job.held;
   for (const Leg& leg : job.legs) {
@@ -68,9 +69,11 @@ class Pass {
       const Job& job = world_.jobs.at(id);
       if (start_or_park(id, job, open)) return true;
       if (!open.empty()) {
+        // Where it could not pay, it waits for nothing and holds up nobody.
+        const PoolSet wanted = payable(job, open);
         if (world_.backfill == Backfill::none) {
-          closed_.bits |= lane->pools.bits;
-        } else if (promise(id, job, open)) {
+          closed_.bits |= wanted.bits;
+        } else if (promise(id, job, wanted)) {
           return true;
         }
       }
@@ -98,14 +101,20 @@ class Pass {
       lane.next = nullptr;
       return;
     }
-    SmallVector<Window, 4> windows;
-    each_pool(lane.pools, [&](PoolId, const Pool& pool) {
+    if (windows_of_ != lane.pools) open_windows(lane.pools);
+    lane.next = lane.waiting->next_match(id, windows_.span());
+  }
+
+  // Where jobs may pass the blocked ones in `pools`; the same for a whole step.
+  void open_windows(PoolSet pools) {
+    windows_of_ = pools;
+    windows_.clear();
+    each_pool(pools, [&](PoolId, const Pool& pool) {
       const Promise& promise = pool.promise;
       const Span window = promise.at == never ? Span{INT64_MAX} : promise.at - now_;
-      // On nodes the spare room is what lies off the promised ones: find_room knows.
-      windows.push_back({pool.free, window, pool.kind == PoolKind::counted ? promise.spare : pool.free});
+      const Gpus spare = pool.kind == PoolKind::counted ? promise.spare : free_off(pool, promise);
+      windows_.push_back({pool.free, window, spare});
     });
-    lane.next = lane.waiting->next_match(id, windows.span());
   }
 
   template <class Visit>
@@ -114,6 +123,16 @@ class Pass {
       const PoolId id{static_cast<std::uint64_t>(std::countr_zero(bits)) + 1};
       visit(id, world_.pools.at(id));
     }
+  }
+
+  // On nodes the spare room is at most what is free off the promised ones; find_room knows the rest.
+  Gpus free_off(const Pool& pool, const Promise& promise) const {
+    Gpus free = pool.free;
+    for (const NodeId id : promise.nodes) {
+      const Node& node = world_.nodes.at(id);
+      if (node.state == NodeState::up) free -= node.free();
+    }
+    return free;
   }
 
   bool room_in(const Pool& pool, const Job& job, bool is_open) {
@@ -129,21 +148,25 @@ class Pass {
                      slices_);
   }
 
+  Rate rate_in(const Pool& pool, const Job& job) const {
+    const auto rate = rate_of(world_, pool, job.shape, job.prices);
+    TENBIN_ASSERT(rate.has_value());
+    return *rate;
+  }
+
   // Starts the job in the cheapest pool that has room; parks it if only credit is missing.
   bool start_or_park(JobId id, const Job& job, PoolSet open) {
     options_.clear();
     each_pool(job.pools, [&](PoolId pool_id, const Pool& pool) {
-      const auto rate = rate_of(world_, pool, job.shape, job.prices);
-      TENBIN_ASSERT(rate.has_value());
-      options_.push_back({pool_id, *rate});
+      if (world_.backfill == Backfill::none && !open.has(pool_id)) return;
+      if (room_in(pool, job, open.has(pool_id))) options_.push_back({pool_id, rate_in(pool, job)});
     });
-    if (options_.size() > 1) {
-      std::ranges::stable_sort(options_, {}, &Option::rate);
-    }
+    const bool choice = !std::has_single_bit(job.pools.bits);
+    if (choice) std::ranges::stable_sort(options_, {}, &Option::rate);
     bool room_but_no_credit = false;
     for (const Option& option : options_) {
       const Pool& pool = world_.pools.at(option.pool);
-      if (!room_in(pool, job, open.has(option.pool))) continue;
+      if (choice) room_in(pool, job, open.has(option.pool));  // slices_ are of the pool searched last
       if (credit_for(world_, job, pool, option.rate, now_, legs_) == Credit::missing) {
         room_but_no_credit = true;
         continue;
@@ -153,22 +176,33 @@ class Pass {
                             .pool = option.pool,
                             .rate = option.rate,
                             .held = price(job.limit, option.rate),
-                            .legs = facts_.list<Leg>(legs_),
-                            .slices = facts_.list<Slice>(slices_)});
+                            .legs = facts_.list(legs_.span()),
+                            .slices = facts_.list(slices_.span())});
+      if (!std::ranges::equal(job.legs, legs_)) {
+        expire_released(world_, job.legs.span(), legs_.span(), facts_);
+      }
       return true;
     }
     if (!room_but_no_credit) return false;
-    for (const Option& option : options_) {
-      const Pool& pool = world_.pools.at(option.pool);
-      if (credit_for(world_, job, pool, option.rate, now_, legs_) == Credit::there) return false;
-    }
+    if (!payable(job, job.pools).empty()) return false;
     facts_.add(JobParked{id});
     return true;
+  }
+
+  /// Those of `pools` in which the job could be paid for now.
+  PoolSet payable(const Job& job, PoolSet pools) {
+    if (std::has_single_bit(job.pools.bits)) return pools;  // its hold was made for it
+    PoolSet result;
+    each_pool(pools, [&](PoolId id, const Pool& pool) {
+      if (credit_for(world_, job, pool, rate_in(pool, job), now_, legs_) == Credit::there) result.add(id);
+    });
+    return result;
   }
 
   // The job is blocked: it holds the promise in one open pool, which is closed to all behind it.
   // True if that promise has to be made or moved first.
   bool promise(JobId id, const Job& job, PoolSet open) {
+    if (open.empty()) return false;
     std::uint64_t seen = 0;
     each_pool(job.pools, [&](PoolId, const Pool& pool) { seen += pool.releases; });
     if (job.promised && open.has(job.promised)) {
@@ -200,9 +234,11 @@ class Pass {
   Facts& facts_;
   PoolSet closed_;
   SmallVector<Lane, 4> lanes_;
-  std::vector<Option> options_;
-  std::vector<Slice> slices_;
-  std::vector<Leg> legs_;
+  SmallVector<Window, 4> windows_;
+  PoolSet windows_of_;
+  SmallVector<Option, 4> options_;
+  Slices slices_;
+  Legs legs_;
 };
 
 }  // namespace

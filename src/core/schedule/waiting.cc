@@ -68,17 +68,31 @@ void Waiting::recount(Super& super) {
   }
 }
 
+std::unique_ptr<Waiting::Super> Waiting::blank_super() {
+  if (!spare_super_) return std::make_unique<Super>();
+  spare_super_->begin = spare_super_->end = 0;
+  spare_super_->least = empty_least();
+  return std::move(spare_super_);
+}
+
+std::unique_ptr<Waiting::Block> Waiting::blank_block() {
+  if (!spare_block_) return std::make_unique<Block>();
+  spare_block_->begin = spare_block_->end = 0;
+  spare_block_->least = empty_least();
+  return std::move(spare_block_);
+}
+
 void Waiting::open_block_at_end() {
-  if (supers_.empty() || supers_.back()->end == fanout) supers_.push_back(std::make_unique<Super>());
+  if (supers_.empty() || supers_.back()->end == fanout) supers_.push_back(blank_super());
   Super& super = *supers_.back();
-  super.blocks[super.end++] = std::make_unique<Block>();
+  super.blocks[super.end++] = blank_block();
 }
 
 // A full block in the middle becomes two; a full superblock first becomes two as well.
 void Waiting::split(std::size_t s, std::size_t b) {
   if (supers_[s]->end - supers_[s]->begin == static_cast<int>(fanout)) {
     Super& full = *supers_[s];
-    auto right = std::make_unique<Super>();
+    auto right = blank_super();
     const std::size_t half = fanout / 2;
     for (std::size_t i = half; i < fanout; ++i) right->blocks[right->end++] = std::move(full.blocks[i]);
     full.end = half;
@@ -100,7 +114,7 @@ void Waiting::split(std::size_t s, std::size_t b) {
   std::move_backward(super.blocks.begin() + static_cast<std::ptrdiff_t>(b) + 1,
                      super.blocks.begin() + super.end, super.blocks.begin() + super.end + 1);
   ++super.end;
-  auto right = std::make_unique<Block>();
+  auto right = blank_block();
   Block& left = *super.blocks[b];
   const std::size_t middle = (left.begin + left.end) / 2;
   for (std::size_t i = middle; i < left.end; ++i) right->entries[right->end++] = left.entries[i];
@@ -174,8 +188,10 @@ void Waiting::remove(JobId job) {
       [](const std::unique_ptr<Block>& block) { return block->entries[block->end - 1].job; });
   TENBIN_ASSERT(b != super.blocks.begin() + super.end);
   Block& block = **b;
-  const auto e = std::ranges::lower_bound(block.entries.begin() + block.begin,
-                                          block.entries.begin() + block.end, job, {}, &WaitingJob::job);
+  auto e = block.entries.begin() + block.begin;
+  if (e->job != job) {  // not the head of its block, which it mostly is
+    e = std::ranges::lower_bound(e, block.entries.begin() + block.end, job, {}, &WaitingJob::job);
+  }
   TENBIN_ASSERT(e != block.entries.begin() + block.end && e->job == job);
 
   --size_;
@@ -188,7 +204,7 @@ void Waiting::remove(JobId job) {
     --block.end;
   }
   if (block.begin == block.end) {
-    b->reset();
+    spare_block_ = std::move(*b);
     if (b == super.blocks.begin() + super.begin) {
       ++super.begin;
     } else {
@@ -196,6 +212,7 @@ void Waiting::remove(JobId job) {
       --super.end;
     }
     if (super.begin == super.end) {
+      spare_super_ = std::move(*s);
       supers_.erase(s);
       return;
     }

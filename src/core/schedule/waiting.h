@@ -2,9 +2,9 @@
 
 #include <array>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <span>
+#include <vector>
 
 #include "core/types.h"
 
@@ -90,10 +90,15 @@ class Waiting {
   static bool may_match(const Least& least, std::span<const Window> windows);
   static void recount(Block& block);
   static void recount(Super& super);
+  std::unique_ptr<Super> blank_super();
+  std::unique_ptr<Block> blank_block();
   void open_block_at_end();
   void split(std::size_t super, std::size_t block);
 
-  std::deque<std::unique_ptr<Super>> supers_;
+  std::vector<std::unique_ptr<Super>> supers_;
+  // What was emptied last: a queue that is empty now and then allocates nothing.
+  std::unique_ptr<Super> spare_super_;
+  std::unique_ptr<Block> spare_block_;
   std::uint64_t size_ = 0;
 };
 

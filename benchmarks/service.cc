@@ -1,0 +1,390 @@
+// The real service from outside: durable submissions over HTTP, recovery after a crash, and the
+// command line's round trip. Each starts `tenbin serve` on a folder of its own.
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+#include "bench.h"
+#include "codec/hash.h"
+#include "codec/record.h"
+#include "codec/snapshot.h"
+#include "net/http_client.h"
+#include "store/sqlite_history.h"
+#include "store/sqlite_journal.h"
+
+extern char** environ;
+
+namespace tenbin::bench {
+
+namespace {
+
+using Seconds = std::chrono::duration<double>;
+double now_s() { return Seconds(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+
+[[noreturn]] void give_up(const std::string& what) {
+  std::fprintf(stderr, "bench: %s\n", what.c_str());
+  std::exit(1);
+}
+
+class TemporaryFolder {
+ public:
+  TemporaryFolder() {
+    std::string pattern = (std::filesystem::temp_directory_path() / "tenbin-bench-XXXXXX").string();
+    if (!::mkdtemp(pattern.data())) give_up("no temporary folder");
+    path_ = pattern;
+  }
+  ~TemporaryFolder() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  std::string operator/(const std::string& name) const { return path_ + "/" + name; }
+
+ private:
+  std::string path_;
+};
+
+pid_t spawn(const std::vector<std::string>& words, const std::vector<std::string>& more_environment, bool quiet) {
+  std::vector<char*> argv, environment;
+  for (const std::string& word : words) argv.push_back(const_cast<char*>(word.c_str()));
+  argv.push_back(nullptr);
+  for (const std::string& entry : more_environment) environment.push_back(const_cast<char*>(entry.c_str()));
+  for (char** entry = environ; *entry; ++entry) environment.push_back(*entry);
+  environment.push_back(nullptr);
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  if (quiet) posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
+  if (quiet) posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
+  pid_t child = 0;
+  if (::posix_spawn(&child, TENBIN_BINARY, &actions, nullptr, argv.data(), environment.data()) != 0) {
+    give_up("tenbin cannot be started");
+  }
+  posix_spawn_file_actions_destroy(&actions);
+  return child;
+}
+
+/// A service on a state folder, until this goes.
+class Service {
+ public:
+  explicit Service(const std::string& state) : state_(state) {
+    std::filesystem::remove(state + "/url");
+    const double began = now_s();
+    child_ = spawn({"tenbin", "serve", "--state", state, "--work", state + "-work", "--port", "0"}, {}, true);
+    for (;;) {
+      std::ifstream file(state + "/url");
+      if (std::getline(file, url_) && !url_.empty()) break;
+      int status = 0;
+      if (::waitpid(child_, &status, WNOHANG) == child_) give_up("tenbin serve ended; run it by hand to see why");
+      ::usleep(1'000);
+    }
+    ready_s_ = now_s() - began;
+    std::ifstream token(state + "/admin.token");
+    std::getline(token, token_);
+  }
+  ~Service() { end(SIGTERM); }
+  void end(int signal) {
+    if (child_ == 0) return;
+    ::kill(child_, signal);
+    ::waitpid(child_, nullptr, 0);
+    child_ = 0;
+  }
+  double ready_s() const { return ready_s_; }
+  const std::string& url() const { return url_; }
+  const std::string& token() const { return token_; }
+  std::uint16_t port() const { return static_cast<std::uint16_t>(std::stoi(url_.substr(url_.rfind(':') + 1))); }
+  net::Headers headers() const {
+    return {{"Authorization", "Bearer " + token_}, {"Content-Type", "application/json"}};
+  }
+  void post(const std::string& path, const std::string& body) {
+    net::Client client(url_);
+    const auto response = client.send("POST", path, headers(), body, Span{30'000});
+    if (!response || response->status >= 300) give_up(path + ": " + (response ? response->body : response.error().what));
+  }
+
+ private:
+  std::string state_, url_, token_;
+  pid_t child_ = 0;
+  double ready_s_ = 0;
+};
+
+// Rooms for jobs that never start: what is measured is submitting, not launching.
+constexpr const char* programme = R"({"items":[
+ {"kind":"funder","name":"f","commitment":{"amount":"4000000000000","currency":"JPY"},"credits_per_unit":"1"},
+ {"kind":"programme","name":"p"},{"kind":"organisation","name":"o"},{"kind":"grant","name":"g","programme":"p","organisation":"o"},
+ {"kind":"lot","name":"l","grant":"g","funder":"f","amount":{"amount":"4000000000000","currency":"JPY"},"valid_from":"2020-01-01T00:00:00Z","expires":"2099-01-01T00:00:00Z"},
+ {"kind":"project","name":"bench","organisation":"o"},{"kind":"allocation","name":"a","grant":"g","project":"bench","amount":"3000000000000"},
+ {"kind":"provider","name":"v"},{"kind":"region","name":"r"},{"kind":"pool","name":"q","provider":"v","region":"r","gpu_model":"gpu","gpus_per_node":8},
+ {"kind":"node","name":"n","pool":"q"},{"kind":"price","pool":"q","gpu_hour":"600","fraction_factor":"1.1"}]})";
+
+constexpr const char* job_body =
+    R"({"project":"bench","name":"train","gpus":4,"time_limit_ms":3600000,"run":{"argv":["python3","train.py","--epochs","10"],"environment":{"SEED":"42"}}})";
+
+void set_up(Service& service) {
+  service.post("/v1/apply", programme);
+  service.post("/v1/nodes/n/drain", "");
+}
+
+// ---- submissions ----
+
+struct Load {
+  double per_second = 0;
+  double p99_ms = 0;
+};
+
+/// `connections` that each ask again as soon as they are answered, in one thread.
+Load load(const Service& service, std::size_t connections, double seconds) {
+  struct Connection {
+    int socket = -1;
+    double asked = 0;
+    std::string got;
+  };
+  std::vector<Connection> all(connections);
+  std::vector<pollfd> polled(connections);
+  std::uint64_t number = static_cast<std::uint64_t>(now_s() * 1e6);
+  const auto ask = [&](Connection& c) {
+    const std::string body = job_body;
+    const std::string request = "POST /v1/jobs HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer " + service.token() +
+                                "\r\nContent-Type: application/json\r\nIdempotency-Key: " +
+                                to_uuid({0x0190000000007000u, 0x8000000000000000u | ++number}) +
+                                "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+    c.asked = now_s();
+    c.got.clear();
+    if (::send(c.socket, request.data(), request.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(request.size())) {
+      give_up("a connection was closed");
+    }
+  };
+  for (std::size_t i = 0; i < connections; ++i) {
+    all[i].socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(service.port());
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (::connect(all[i].socket, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) give_up("cannot connect");
+    polled[i] = {all[i].socket, POLLIN, 0};
+    ask(all[i]);
+  }
+  std::vector<double> latencies;
+  const double began = now_s();
+  double end = began;
+  while ((end = now_s()) - began < seconds) {
+    if (::poll(polled.data(), polled.size(), 1'000) <= 0) give_up("no answer within a second");
+    for (std::size_t i = 0; i < connections; ++i) {
+      if (!(polled[i].revents & (POLLIN | POLLHUP))) continue;
+      std::array<char, 4096> part;
+      const ssize_t n = ::recv(all[i].socket, part.data(), part.size(), 0);
+      if (n <= 0) give_up("a connection was closed");
+      all[i].got.append(part.data(), static_cast<std::size_t>(n));
+      const std::size_t head = all[i].got.find("\r\n\r\n");
+      if (head == std::string::npos || all[i].got.back() != '}') continue;
+      if (!all[i].got.starts_with("HTTP/1.1 201")) give_up("refused: " + all[i].got);
+      latencies.push_back(now_s() - all[i].asked);
+      ask(all[i]);
+    }
+  }
+  for (const Connection& c : all) ::close(c.socket);
+  Load result;
+  result.per_second = static_cast<double>(latencies.size()) / (end - began);
+  std::ranges::sort(latencies);
+  result.p99_ms = latencies[latencies.size() * 99 / 100] * 1e3;
+  return result;
+}
+
+/// Rows a second that the store's own group commit writes, in batches of as many as there are
+/// connections.
+double store_rows_per_second(const std::string& state, std::size_t batch, double seconds) {
+  auto journal = SqliteJournal::open(state, Access::read_write);
+  if (!journal) give_up(journal.error().what);
+  std::uint64_t sequence = 0;
+  const double began = now_s();
+  while (now_s() - began < seconds) {
+    std::vector<Record> records(batch);
+    for (Record& record : records) record = {++sequence, Instant{1}, Hash{}, std::string(900, 'x')};
+    if (auto written = (*journal)->append(records, {}); !written) give_up(written.error().what);
+  }
+  return static_cast<double>(sequence) / (now_s() - began);
+}
+
+std::vector<Measurement> submit_http_durable(const Options& options) {
+  constexpr std::size_t connections = 32;
+  constexpr double seconds = 3;
+  std::vector<double> rates, tails, limits;
+  for (int round = 0; round < options.rounds; ++round) {
+    const TemporaryFolder folder;
+    {
+      Service service(folder / "state");
+      set_up(service);
+      load(service, connections, 0.3);
+      const Load l = load(service, connections, seconds);
+      rates.push_back(l.per_second);
+      tails.push_back(l.p99_ms);
+    }
+    limits.push_back(store_rows_per_second(folder / "store", connections, 1));
+  }
+  return {{"submit_http_durable", median(rates), "submissions/s", options.rounds,
+           "rows/s of the store's own group commit, batches of 32", median(limits),
+           "32 connections, client on the same cores, each answered after its commit; asked: 5000"},
+          {"submit_http_durable_p99", median(tails), "ms", options.rounds, "asked", 25, ""}};
+}
+const Registered submit{"submit_http_durable", submit_http_durable};
+
+// ---- recovery ----
+
+constexpr std::uint64_t records_wanted = 1'000'000, live_wanted = 100'000;
+
+/// Writes a journal of a million records: submissions, of which all but the last hundred thousand were
+/// cancelled again; the newest snapshot lies as far back as it may with the service's own settings.
+void write_history(const std::string& state, std::uint64_t snapshot_at) {
+  auto journal = SqliteJournal::open(state, Access::read_write);
+  if (!journal) give_up(journal.error().what);
+  World world;
+  Facts facts;
+  Hash last;
+  std::uint64_t sequence = 0;
+  std::vector<Record> records;
+  Instant at{1'790'000'000'000};
+  const auto flush = [&] {
+    if (auto written = (*journal)->append(records, {}); !written) give_up(written.error().what);
+    records.clear();
+  };
+  const auto ask = [&](const Command& command, RequestId request = {}) {
+    facts.clear();
+    at = at + Span{1};
+    const Asked asked{.request = request, .command = command};
+    const Decision decision = apply(world, asked, at, facts);
+    if (!decision) give_up("the history's own command was refused");
+    Record record{.sequence = ++sequence, .at = at};
+    write_record(record.body, asked, facts.events());
+    record.hash = last = chain(last, sequence, at, record.body);
+    records.push_back(std::move(record));
+    if (records.size() == 1'000) flush();
+    if (sequence == snapshot_at) {
+      flush();
+      if (auto saved = (*journal)->save_snapshot({sequence, last, encode(world)}); !saved) give_up(saved.error().what);
+    }
+    return *decision;
+  };
+  ask(DeclareFunder{"f", "", {4'000'000'000'000, {'J', 'P', 'Y'}}, Credits{1'000'000}});
+  ask(DeclareProgramme{"p", ""});
+  ask(DeclareOrganisation{"o", ""});
+  ask(DeclareGrant{"g", "", "p", "o"});
+  ask(DeclareLot{"l", "g", "f", {4'000'000'000'000, {'J', 'P', 'Y'}}, Instant{0}, Instant{4'000'000'000'000}, {}});
+  ask(DeclareProject{"bench", "", "o"});
+  ask(DeclareAllocation{"a", "g", "bench", Credits{3'000'000'000'000'000'000}, ""});
+  ask(DeclareProvider{"v", ""});
+  ask(DeclareRegion{"r", ""});
+  ask(DeclarePool{.name = "q", .provider = "v", .region = "r", .gpu_model = "gpu", .gpus_per_node = 8});
+  ask(DeclareNode{"n", "q", 0});
+  ask(SetPrice{"q", Credits{600'000'000}, 1'100'000});
+  ask(DrainNode{"n"});
+  std::uint64_t job = 0;
+  while (sequence < records_wanted) {
+    job = ask(SubmitJob{.project = "bench", .shape = {.packing = Packing::count, .gpus = Gpus{4'000}},
+                        .time_limit = Span{3'600'000}, .name = "train"},
+              {0x0190000000007000u, 0x8000000000000000u | (job + 1)});
+    // Cancels keep the living at the wanted number from then on.
+    if (world.jobs.size() > live_wanted && sequence < records_wanted) {
+      ask(CancelJob{JobId{job - live_wanted}});
+    }
+  }
+  flush();
+}
+
+double read_all(const std::string& path) {
+  const double began = now_s();
+  std::ifstream file(path, std::ios::binary);
+  std::vector<char> part(1 << 20);
+  std::uint64_t bytes = 0;
+  while (file.read(part.data(), static_cast<std::streamsize>(part.size())) || file.gcount() > 0) {
+    bytes += static_cast<std::uint64_t>(file.gcount());
+  }
+  keep(bytes);
+  return now_s() - began;
+}
+
+std::vector<Measurement> recovery(const Options& options) {
+  const TemporaryFolder folder;
+  const std::string state = folder / "state";
+  write_history(state, records_wanted - 100'000);
+  const double file_s = read_all(state + "/journal.db");
+  const auto copy = [&](int round, const char* kind) {
+    const std::string to = folder / (std::string(kind) + std::to_string(round));
+    std::filesystem::copy(state, to, std::filesystem::copy_options::recursive);
+    return to;
+  };
+  const int rounds = std::min(options.rounds, 3);
+  std::vector<double> with, without;
+  for (int round = 0; round < rounds; ++round) {
+    const std::string a = copy(round, "with-");
+    {
+      // The history was as far as the snapshot, as it always is when one is written.
+      auto history = SqliteHistory::open(a);
+      if (!history || !(*history)->follow(records_wanted - 100'000, {}, {})) give_up("no history");
+    }
+    {
+      Service service(a);
+      with.push_back(service.ready_s());
+      service.end(SIGKILL);
+    }
+    std::filesystem::remove_all(a);
+    const std::string b = copy(round, "without-");
+    std::filesystem::remove_all(b + "/snapshots");
+    {
+      Service service(b);
+      without.push_back(static_cast<double>(records_wanted) / service.ready_s());
+      service.end(SIGKILL);
+    }
+    std::filesystem::remove_all(b);
+  }
+  return {{"recovery", median(with), "s", rounds, "s to read the file", file_s,
+           "100,000 live jobs, 1,000,000 records, snapshot 100,000 records back; process start to first answer; asked: 5"},
+          {"recovery_without_snapshot", median(without), "records/s", rounds, "records/s of reading the file",
+           static_cast<double>(records_wanted) / file_s, ""}};
+}
+const Registered recover{"recovery", recovery};
+
+// ---- command line ----
+
+std::vector<Measurement> cli_round_trip(const Options& options) {
+  const TemporaryFolder folder;
+  const std::string state = folder / "state";
+  Service service(state);
+  set_up(service);
+  for (int i = 0; i < 100; ++i) service.post("/v1/jobs", job_body);
+  net::Client client(service.url());
+  return {in_turn({.name = "cli_round_trip",
+                   .unit = "ms",
+                   .limit_name = "ms of an HTTP client that asks the same",
+                   .note = "`tenbin jobs` with 100 jobs, process start to end; asked: 30"},
+                  {.rounds = std::max(options.rounds, 15)},
+                  [&] {
+                    const double began = now_s();
+                    const pid_t child = spawn({"tenbin", "jobs", "--limit", "100"}, {"TENBIN_STATE=" + state}, true);
+                    int status = 0;
+                    ::waitpid(child, &status, 0);
+                    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) give_up("tenbin jobs failed");
+                    return (now_s() - began) * 1e3;
+                  },
+                  [&] {
+                    const double began = now_s();
+                    net::Client fresh(service.url());
+                    const auto response = fresh.send("GET", "/v1/jobs?limit=100", service.headers(), "", Span{5'000});
+                    if (!response || response->status != 200) give_up("GET /v1/jobs failed");
+                    return (now_s() - began) * 1e3;
+                  })};
+}
+const Registered cli{"cli_round_trip", cli_round_trip};
+
+}  // namespace
+
+}  // namespace tenbin::bench

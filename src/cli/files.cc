@@ -1,0 +1,407 @@
+#include "cli/files.h"
+
+#include <fcntl.h>
+#include <toml++/toml.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cmath>
+#include <cstdint>
+#include <optional>
+#include <sstream>
+#include <system_error>
+
+#include "codec/json.h"
+
+namespace tenbin {
+
+namespace {
+
+enum class Type : std::uint8_t { text, decimal, integer, money, instant, texts };
+
+struct Field {
+  std::string_view name;
+  Type type = Type::text;
+  bool required = true;
+};
+
+struct Kind {
+  std::string_view name;
+  std::vector<Field> fields;
+};
+
+// docs/api.md's table, in the order in which one thing needs another.
+const std::vector<Kind>& kinds() {
+  constexpr bool optional = false;
+  static const std::vector<Kind> all = {
+      {"funder",
+       {{"name"},
+        {"title", Type::text, optional},
+        {"commitment", Type::money},
+        {"credits_per_unit", Type::decimal}}},
+      {"programme", {{"name"}, {"title", Type::text, optional}}},
+      {"organisation", {{"name"}, {"title", Type::text, optional}}},
+      {"provider", {{"name"}, {"title", Type::text, optional}}},
+      {"region", {{"name"}, {"title", Type::text, optional}}},
+      {"pool",
+       {{"name"},
+        {"provider"},
+        {"region"},
+        {"gpu_model"},
+        {"gpus_per_node", Type::integer},
+        {"cpus", Type::decimal, optional},
+        {"memory_mib", Type::integer, optional}}},
+      {"node", {{"name"}, {"pool"}, {"first_device", Type::integer, optional}}},
+      {"price",
+       {{"pool"}, {"gpu_hour", Type::decimal}, {"fraction_factor", Type::decimal, optional}}},
+      {"policy", {{"backfill"}}},
+      {"grant", {{"name"}, {"title", Type::text, optional}, {"programme"}, {"organisation"}}},
+      {"lot",
+       {{"name"},
+        {"grant"},
+        {"funder"},
+        {"amount", Type::money},
+        {"valid_from", Type::instant},
+        {"expires", Type::instant},
+        {"regions", Type::texts, optional}}},
+      {"project", {{"name"}, {"title", Type::text, optional}, {"organisation"}}},
+      {"allocation",
+       {{"name"},
+        {"grant"},
+        {"project"},
+        {"amount", Type::decimal},
+        {"lot", Type::text, optional}}},
+      {"person", {{"name"}, {"title", Type::text, optional}, {"role", Type::text, optional}}},
+      {"member", {{"project"}, {"person"}}},
+  };
+  return all;
+}
+
+Outcome<std::string> read_file(const Context& context, const std::string& path) {
+  const auto failed_with = [&](int error) {
+    return stop(Exit::failed, "file_unreadable",
+                context.say(Phrase::file_unreadable, path, std::generic_category().message(error)));
+  };
+  const int fd = path == "-" ? ::dup(STDIN_FILENO) : ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return failed_with(errno);
+  std::string all;
+  char buffer[16 * 1024];
+  ssize_t n = 0;
+  while ((n = ::read(fd, buffer, sizeof buffer)) > 0)
+    all.append(buffer, static_cast<std::size_t>(n));
+  const int error = n < 0 ? errno : 0;
+  ::close(fd);
+  if (error != 0) return failed_with(error);
+  return all;
+}
+
+// One file being read. The first error stays; what comes after it is not looked at.
+class Reader {
+ public:
+  Reader(const Context& context, std::string path) : context_(context), path_(std::move(path)) {}
+
+  std::optional<toml::table> parse(std::string_view text) {
+    try {
+      return toml::parse(text, path_);
+    } catch (const toml::parse_error& e) {
+      fail(e.source(), context_.say(Phrase::toml_syntax, e.description()));
+      return std::nullopt;
+    }
+  }
+
+  void fail(const toml::source_region& where, std::string why) {
+    if (!error_) error_ = place(where) + ": " + std::move(why);
+  }
+  bool failed() const { return error_.has_value(); }
+  std::unexpected<Stop> error() const {
+    return stop(Exit::usage, "malformed_file", error_.value_or(""));
+  }
+
+  std::string place(const toml::source_region& where) const {
+    return path_ + ":" + std::to_string(where.begin.line);
+  }
+
+  void wrong(const toml::node& node, std::string_view field, Phrase expected) {
+    fail(node.source(), context_.say(Phrase::field_wrong, field, context_.say(expected)));
+  }
+  void unknown_field(const toml::key& key, const std::string& allowed) {
+    fail(key.source(), context_.say(Phrase::field_unknown, key.str(), allowed));
+  }
+
+  std::optional<std::string> text(const toml::node& node, std::string_view field) {
+    const auto* s = node.as_string();
+    if (!s) wrong(node, field, Phrase::expected_text);
+    return s ? std::optional(s->get()) : std::nullopt;
+  }
+
+  std::optional<std::int64_t> integer(const toml::node& node, std::string_view field) {
+    const auto* n = node.as_integer();
+    if (!n || n->get() < 0) {
+      wrong(node, field, Phrase::expected_integer);
+      return std::nullopt;
+    }
+    return n->get();
+  }
+
+  // A decimal string, a whole number, or a number with a point as long as it means what it says.
+  std::optional<std::string> decimal(const toml::node& node, std::string_view field, int decimals) {
+    std::string digits;
+    if (const auto* s = node.as_string()) digits = s->get();
+    if (const auto* n = node.as_integer()) digits = std::to_string(n->get());
+    if (const auto* f = node.as_floating_point(); f && std::abs(f->get()) < 1e9)
+      digits = fmt::format("{}", f->get());
+    if (!parse_decimal(digits, decimals)) {
+      fail(node.source(), context_.say(Phrase::field_wrong, field,
+                                       context_.say(Phrase::expected_decimal, decimals)));
+      return std::nullopt;
+    }
+    return digits;
+  }
+
+  std::optional<std::string> instant(const toml::node& node, std::string_view field) {
+    if (const auto* d = node.as_date_time(); d && d->get().offset) {
+      std::ostringstream out;
+      out << d->get();
+      return out.str();
+    }
+    if (const auto* s = node.as_string()) return s->get();
+    wrong(node, field, Phrase::expected_instant);
+    return std::nullopt;
+  }
+
+  std::vector<std::string> texts(const toml::node& node, std::string_view field) {
+    std::vector<std::string> all;
+    const toml::array* list = node.as_array();
+    if (!list) wrong(node, field, Phrase::expected_texts);
+    for (std::size_t i = 0; list && i < list->size(); ++i) {
+      const auto* s = (*list)[i].as_string();
+      if (!s) {
+        wrong((*list)[i], field, Phrase::expected_texts);
+        break;
+      }
+      all.push_back(s->get());
+    }
+    return all;
+  }
+
+ private:
+  const Context& context_;
+  std::string path_;
+  std::optional<std::string> error_;
+};
+
+// toml++ keeps tables in the order of their keys; a person's order is that of the file.
+std::vector<std::pair<const toml::key*, const toml::node*>> in_file_order(
+    const toml::table& table) {
+  std::vector<std::pair<const toml::key*, const toml::node*>> members;
+  for (const auto& [key, node] : table) members.emplace_back(&key, &node);
+  std::ranges::sort(members, {}, [](const auto& member) {
+    const toml::source_position at = member.first->source().begin;
+    return std::pair(at.line, at.column);
+  });
+  return members;
+}
+
+template <class Range, class Name>
+std::string listed(const Range& range, Name name) {
+  std::string all;
+  for (const auto& item : range)
+    all += (all.empty() ? "" : " ") + std::string(std::invoke(name, item));
+  return all;
+}
+
+void write_money(Reader& reader, const toml::node& node, std::string_view field, JsonWriter& out) {
+  const toml::table* money = node.as_table();
+  std::optional<std::string> amount, currency;
+  if (!money) return reader.wrong(node, field, Phrase::expected_money);
+  for (const auto& [key, value] : *money) {
+    if (key == "amount")
+      amount = reader.decimal(value, "amount", 2);
+    else if (key == "currency")
+      currency = reader.text(value, "currency");
+    else
+      reader.unknown_field(key, "amount currency");
+  }
+  if (!amount || !currency) return reader.wrong(node, field, Phrase::expected_money);
+  out.begin_object().member("amount", *amount).member("currency", *currency).end_object();
+}
+
+void write_field(Reader& reader, const toml::node& node, const Field& field, JsonWriter& out) {
+  out.key(field.name);
+  switch (field.type) {
+    case Type::text: out.value(reader.text(node, field.name).value_or("")); break;
+    case Type::decimal: out.value(reader.decimal(node, field.name, 6).value_or("")); break;
+    case Type::integer: out.value(reader.integer(node, field.name).value_or(0)); break;
+    case Type::instant: out.value(reader.instant(node, field.name).value_or("")); break;
+    case Type::money: write_money(reader, node, field.name, out); break;
+    case Type::texts:
+      out.begin_array();
+      for (const std::string& text : reader.texts(node, field.name)) out.value(text);
+      out.end_array();
+      break;
+  }
+}
+
+std::string name_of(const toml::table& table) {
+  const auto member = [&](std::string_view key) { return table[key].value_or(std::string()); };
+  if (table.contains("name")) return member("name");
+  if (table.contains("person")) return member("project") + " " + member("person");
+  return member(table.contains("pool") ? "pool" : "backfill");
+}
+
+Declaration declaration(const Context& context, Reader& reader, const Kind& kind,
+                        const toml::table& table) {
+  Declaration made{
+      .kind = kind.name, .name = name_of(table), .place = reader.place(table.source()), .json = {}};
+  JsonWriter out(made.json);
+  out.begin_object().member("kind", kind.name);
+  for (const auto& [key, node] : in_file_order(table)) {
+    const auto field = std::ranges::find(kind.fields, std::string_view(key->str()), &Field::name);
+    if (field == kind.fields.end())
+      reader.unknown_field(*key, listed(kind.fields, &Field::name));
+    else
+      write_field(reader, *node, *field, out);
+  }
+  out.end_object();
+  for (const Field& field : kind.fields) {
+    if (field.required && !table.contains(field.name)) {
+      reader.fail(table.source(), context.say(Phrase::field_missing, kind.name, field.name));
+    }
+  }
+  return made;
+}
+
+void read_job_key(Reader& reader, std::string_view key, const toml::key& where,
+                  const toml::node& node, JobRequest& job) {
+  constexpr std::string_view keys =
+      "project name gpus members cpus memory memory_mib models regions time_limit time_limit_ms "
+      "tasks command "
+      "environment directory output_cap grace grace_ms";
+  const auto span = [&](std::string_view name) -> std::optional<Span> {
+    const auto text = reader.text(node, name);
+    const auto parsed = text ? parse_span(*text) : std::nullopt;
+    if (!parsed) reader.wrong(node, name, Phrase::expected_span);
+    return parsed;
+  };
+  const auto milliseconds = [&](std::string_view name) -> std::optional<Span> {
+    const auto n = reader.integer(node, name);
+    return n ? std::optional(Span{*n}) : std::nullopt;
+  };
+  if (key == "project")
+    job.project = reader.text(node, key);
+  else if (key == "name")
+    job.name = reader.text(node, key);
+  else if (key == "gpus") {
+    job.gpus = reader.decimal(node, key, 3);
+    if (job.gpus && !parse_gpus(*job.gpus)) reader.wrong(node, key, Phrase::expected_gpus);
+  } else if (key == "members")
+    job.members = reader.integer(node, key);
+  else if (key == "cpus")
+    job.cpus = reader.decimal(node, key, 3);
+  else if (key == "memory_mib")
+    job.memory_mib = reader.integer(node, key);
+  else if (key == "memory") {
+    const auto text = reader.text(node, key);
+    const auto bytes = text ? parse_bytes(*text, BytesAlone::no) : std::nullopt;
+    if (!bytes || *bytes % (1 << 20) != 0)
+      reader.wrong(node, key, Phrase::expected_memory);
+    else
+      job.memory_mib = *bytes >> 20;
+  } else if (key == "models")
+    job.models = reader.texts(node, key);
+  else if (key == "regions")
+    job.regions = reader.texts(node, key);
+  else if (key == "time_limit")
+    job.time_limit = span(key);
+  else if (key == "time_limit_ms")
+    job.time_limit = milliseconds(key);
+  else if (key == "tasks")
+    job.tasks = reader.integer(node, key);
+  else if (key == "command") {
+    job.command = reader.texts(node, key);
+    if (job.command.empty()) reader.wrong(node, key, Phrase::expected_texts);
+  } else if (key == "environment") {
+    const toml::table* table = node.as_table();
+    if (!table) return reader.wrong(node, key, Phrase::expected_environment);
+    for (const auto& [variable, value] : *table) {
+      if (const auto text = reader.text(value, variable.str()))
+        job.environment.emplace(variable.str(), *text);
+    }
+  } else if (key == "directory")
+    job.directory = reader.text(node, key);
+  else if (key == "output_cap") {
+    if (node.is_integer()) {
+      job.output_cap = reader.integer(node, key);
+    } else {
+      const auto text = reader.text(node, key);
+      job.output_cap = text ? parse_bytes(*text, BytesAlone::yes) : std::nullopt;
+      if (!job.output_cap) reader.wrong(node, key, Phrase::expected_bytes);
+    }
+  } else if (key == "grace")
+    job.grace = span(key);
+  else if (key == "grace_ms")
+    job.grace = milliseconds(key);
+  else
+    reader.unknown_field(where, std::string(keys));
+}
+
+}  // namespace
+
+Outcome<std::vector<Declaration>> parse_declarations(const Context& context, std::string_view text,
+                                                     const std::string& path) {
+  Reader reader(context, path);
+  const auto file = reader.parse(text);
+  if (!file) return reader.error();
+  for (const auto& [key, node] : in_file_order(*file)) {
+    const bool known =
+        std::ranges::find(kinds(), std::string_view(key->str()), &Kind::name) != kinds().end();
+    if (!known) {
+      reader.fail(key->source(),
+                  context.say(Phrase::table_unknown, key->str(), listed(kinds(), &Kind::name)));
+    } else if (!node->is_array() || !node->as_array()->is_homogeneous<toml::table>()) {
+      reader.fail(key->source(), context.say(Phrase::table_not_array, key->str()));
+    }
+    if (reader.failed()) return reader.error();
+  }
+
+  std::vector<Declaration> all;
+  for (const Kind& kind : kinds()) {
+    const toml::array* tables = (*file)[kind.name].as_array();
+    for (std::size_t i = 0; tables && i < tables->size(); ++i) {
+      all.push_back(declaration(context, reader, kind, *(*tables)[i].as_table()));
+      if (reader.failed()) return reader.error();
+    }
+  }
+  if (all.empty())
+    return stop(Exit::usage, "malformed_file", context.say(Phrase::file_empty, path));
+  return all;
+}
+
+Outcome<std::vector<Declaration>> read_declarations(const Context& context,
+                                                    const std::string& path) {
+  const auto text = read_file(context, path);
+  if (!text) return std::unexpected(text.error());
+  return parse_declarations(context, *text, path);
+}
+
+Outcome<JobRequest> parse_job_file(const Context& context, std::string_view text,
+                                   const std::string& path) {
+  Reader reader(context, path);
+  const auto file = reader.parse(text);
+  if (!file) return reader.error();
+  JobRequest job;
+  for (const auto& [key, node] : in_file_order(*file)) {
+    read_job_key(reader, key->str(), *key, *node, job);
+    if (reader.failed()) return reader.error();
+  }
+  return job;
+}
+
+Outcome<JobRequest> read_job_file(const Context& context, const std::string& path) {
+  const auto text = read_file(context, path);
+  if (!text) return std::unexpected(text.error());
+  return parse_job_file(context, *text, path);
+}
+
+}  // namespace tenbin

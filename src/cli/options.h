@@ -1,0 +1,40 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cli/context.h"
+
+namespace tenbin {
+
+/// The flags and words of one command: declared, then parsed into the variables they were bound to.
+class Options {
+ public:
+  /// `name` as typed, "job wait"; `usage` what follows it in the help; `about` one line.
+  Options(std::string_view name, std::string_view usage, Phrase about);
+  ~Options();
+  Options(const Options&) = delete;
+
+  Options& flag(std::string names, bool& to, Phrase help);
+  /// `shape` is shown in the help for the value: "N", "NAME".
+  Options& value(const std::string& names, std::string_view shape, std::string& to, Phrase help);
+  /// May be given more than once.
+  Options& values(const std::string& names, std::string_view shape, std::vector<std::string>& to,
+                  Phrase help);
+  /// Words without a flag, in order.
+  enum class Need : std::uint8_t { optional, required };
+  Options& word(std::string name, std::string& to, Need need);
+  Options& words(std::string name, std::vector<std::string>& to);
+
+  /// Errors: usage; and Exit::ok after --help, which has been printed.
+  Outcome<void> parse(Context& context, const Words& words);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace tenbin

@@ -1,0 +1,214 @@
+#include "cli/service.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "cli/values.h"
+#include "cli/width.h"
+
+namespace tenbin {
+
+namespace {
+
+struct SmallFile {
+  std::string line;
+  bool open_to_others = false;
+};
+
+// The first line of a small file, without blanks around it.
+std::optional<SmallFile> read_line(const std::string& path) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return std::nullopt;
+  struct stat about{};
+  char buffer[4096];
+  const ssize_t size = ::fstat(fd, &about) == 0 ? ::read(fd, buffer, sizeof buffer) : -1;
+  ::close(fd);
+  if (size < 0) return std::nullopt;
+  std::string_view text(buffer, static_cast<std::size_t>(size));
+  text = text.substr(0, text.find('\n'));
+  while (!text.empty() && (text.back() == ' ' || text.back() == '\r')) text.remove_suffix(1);
+  return SmallFile{std::string(text), (about.st_mode & 077) != 0};
+}
+
+std::string state_folder(const Surroundings& around) {
+  if (std::string folder = around.variable("TENBIN_STATE"); !folder.empty()) return folder;
+  if (const std::string xdg = around.variable("XDG_STATE_HOME"); !xdg.empty())
+    return xdg + "/tenbin";
+  return around.variable("HOME") + "/.local/state/tenbin";
+}
+
+std::string_view without_slash(std::string_view url) {
+  while (url.ends_with('/')) url.remove_suffix(1);
+  return url;
+}
+
+// What went wrong with a connection, as net::Client words it.
+enum class Trouble : std::uint8_t { nobody_listens, lost, hopeless };
+Trouble trouble_of(std::string_view what, std::string_view url) {
+  if (what.starts_with("cannot connect to ")) return Trouble::nobody_listens;
+  std::string_view authority = url.substr(std::min(url.find("//") + 2, url.size()));
+  authority = authority.substr(0, authority.find('/'));
+  const bool spoken = what.starts_with(std::string(authority) + ": ");
+  const bool nonsense = what.find("answer is") != std::string_view::npos ||
+                        what.find("too large") != std::string_view::npos;
+  return spoken && !nonsense ? Trouble::lost : Trouble::hopeless;
+}
+
+std::optional<Phrase> hint_of(std::string_view code) {
+  struct Hint {
+    std::string_view code;
+    Phrase phrase;
+  };
+  constexpr Hint hints[] = {
+      {"insufficient_credit", Phrase::hint_credit}, {"no_credit", Phrase::hint_credit},
+      {"unauthorised", Phrase::hint_token},         {"not_permitted", Phrase::hint_whoami},
+      {"name_taken", Phrase::hint_name_taken},      {"no_pool_fits", Phrase::hint_fleet},
+      {"unknown_job", Phrase::hint_jobs},           {"body_too_large", Phrase::hint_split},
+  };
+  const auto* found = std::ranges::find(hints, code, &Hint::code);
+  if (found == std::end(hints)) return std::nullopt;
+  return found->phrase;
+}
+
+}  // namespace
+
+Exit exit_of(int status) {
+  switch (status) {
+    case 400: return Exit::usage;
+    case 401:
+    case 403: return Exit::auth;
+    case 402: return Exit::credit;
+    case 404: return Exit::not_found;
+    case 409: return Exit::conflict;
+    default: return Exit::failed;
+  }
+}
+
+Stop stop_of_problem(const Context& context, JsonValue problem, std::string text) {
+  const std::string code(problem["code"].text().value_or("internal_error"));
+  const JsonValue texts = problem["texts"];
+  auto why = texts[context.look.language == Language::japanese ? "ja" : "en"].text();
+  if (!why) why = problem["detail"].text();
+  if (!why) why = problem["title"].text();
+  Stop result{.exit = exit_of(static_cast<int>(problem["status"].integer().value_or(500))),
+              .code = code,
+              .why = printable(why.value_or(code)),
+              .problem = std::move(text)};
+  // What the API itself refuses is worded by its detail, which names the field.
+  if (code == "invalid_field" || code == "malformed_request") {
+    if (const auto detail = problem["detail"].text();
+        detail && result.why.find(*detail) == std::string::npos) {
+      result.why += ": " + printable(*detail);
+    }
+  }
+  if (const auto hint = hint_of(code)) result.hint = context.say(*hint);
+  return result;
+}
+
+Outcome<void> Service::locate() {
+  if (client_) return {};
+  const Surroundings& around = context_.around;
+  const std::string folder = state_folder(around);
+  const auto local_url = read_line(folder + "/url");
+
+  url_ = context_.flags.url;
+  if (url_.empty()) url_ = around.variable("TENBIN_URL");
+  if (url_.empty() && local_url) url_ = local_url->line;
+  if (url_.empty()) {
+    return stop(Exit::failed, "no_service", context_.say(Phrase::no_url, folder + "/url"),
+                context_.say(Phrase::hint_serve));
+  }
+
+  if (const std::string& path = context_.flags.token_file; !path.empty()) {
+    const auto file = read_line(path);
+    if (!file || file->line.empty()) {
+      return stop(Exit::auth, "no_token", context_.say(Phrase::token_file_unreadable, path),
+                  context_.say(Phrase::hint_token));
+    }
+    if (file->open_to_others) context_.note(context_.say(Phrase::token_file_open, path));
+    token_ = file->line;
+  } else if (token_ = around.variable("TENBIN_TOKEN"); token_.empty()) {
+    const bool beside_it = local_url && without_slash(local_url->line) == without_slash(url_);
+    if (const auto file = beside_it ? read_line(folder + "/admin.token") : std::nullopt)
+      token_ = file->line;
+  }
+  if (token_.empty()) {
+    return stop(Exit::auth, "no_token", context_.say(Phrase::no_token, folder + "/admin.token"),
+                context_.say(Phrase::hint_token));
+  }
+  client_.emplace(url_);
+  return {};
+}
+
+Outcome<Answer> Service::get(const std::string& target, Span timeout) {
+  return send("GET", target, {}, timeout);
+}
+
+Outcome<Answer> Service::post(const std::string& target, const std::string& body) {
+  return send("POST", target, body, Span{60'000});
+}
+
+Outcome<Answer> Service::send(std::string_view method, const std::string& target,
+                              const std::string& body, Span timeout) {
+  if (auto located = locate(); !located) return std::unexpected(located.error());
+
+  net::Headers headers = {
+      {"Authorization", "Bearer " + token_},
+      {"Accept-Language", context_.look.language == Language::japanese ? "ja" : "en"},
+  };
+  if (method == "POST") {
+    headers.emplace_back("Content-Type", "application/json");
+    headers.emplace_back("Idempotency-Key", new_uuid());
+  }
+
+  Span pause{500}, left = context_.patience;
+  for (bool first = true;; first = false) {
+    auto response = client_->send(method, target, headers, body, timeout);
+    if (response && response->status != 503) {
+      if (response->status >= 300) return std::unexpected(refusal(*response));
+      Answer answer{.body = std::move(response->body),
+                    .next_offset = std::string(response->header("Tenbin-Next-Offset"))};
+      if (response->content_type.starts_with("application/json")) {
+        const auto json = answer.document.parse(answer.body);
+        if (!json)
+          return stop(Exit::failed, "bad_answer",
+                      context_.say(Phrase::bad_answer, url_, json.error().what));
+        answer.json = *json;
+      }
+      return answer;
+    }
+
+    const Trouble trouble = response ? Trouble::lost : trouble_of(response.error().what, url_);
+    const bool again = trouble == Trouble::lost ||
+                       (trouble == Trouble::nobody_listens && (!first || context_.patience_asked));
+    if (!again || left <= Span{0}) {
+      if (response) return std::unexpected(refusal(*response));
+      return stop(Exit::failed, "no_service",
+                  context_.say(Phrase::no_answer, url_, response.error().what),
+                  context_.say(Phrase::hint_serve));
+    }
+    pause = std::min(pause, left);
+    context_.progress(context_.say(Phrase::trying_again, url_));
+    context_.around.sleep(pause);
+    left -= pause;
+    pause = std::min(Span{pause.count * 3}, Span{3'000});
+  }
+}
+
+Stop Service::refusal(const net::Response& response) const {
+  JsonDocument document;
+  const auto json = document.parse(response.body);
+  if (!json || !(*json)["code"].text()) {
+    return {.exit = exit_of(response.status),
+            .code = "http_" + std::to_string(response.status),
+            .why = context_.say(Phrase::bad_status, url_, response.status)};
+  }
+  Stop result = stop_of_problem(context_, *json, response.body);
+  result.exit = exit_of(response.status);
+  return result;
+}
+
+}  // namespace tenbin

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "cli/context.h"
+#include "codec/json.h"
+#include "net/http_client.h"
+
+namespace tenbin {
+
+struct Answer {
+  std::string body;
+  std::string next_offset;  // of an output, else empty
+  JsonDocument document;    // of `json`
+  JsonValue json;           // the body, if it is JSON
+};
+
+/// The service that the command speaks to.
+///
+/// Where: --url, TENBIN_URL, or what `tenbin serve` wrote into its state folder (TENBIN_STATE,
+/// XDG_STATE_HOME/tenbin, ~/.local/state/tenbin), files `url` and `admin.token`. Who: --token-file,
+/// TENBIN_TOKEN, or that `admin.token`, which is sent to no other URL than the one beside it.
+///
+/// A connection that is lost and a 503 are tried again, with the same Idempotency-Key, after 0.5,
+/// 1.5, 3, 3 ... seconds until `patience` is used up: three times in the 5 seconds one gets without
+/// asking. If nobody listens at the first try it is so only if patience was asked for.
+class Service {
+ public:
+  explicit Service(Context& context) : context_(context) {}
+
+  Outcome<Answer> get(const std::string& target, Span timeout = Span{30'000});
+  Outcome<Answer> post(const std::string& target, const std::string& body = "{}");
+
+ private:
+  Outcome<void> locate();
+  Outcome<Answer> send(std::string_view method, const std::string& target, const std::string& body,
+                       Span timeout);
+  Stop refusal(const net::Response& response) const;
+
+  Context& context_;
+  std::optional<net::Client> client_;
+  std::string url_, token_;
+};
+
+/// Exit code of an HTTP status.
+Exit exit_of(int status);
+
+/// The Stop of a problem (RFC 9457), in the viewer's language, with what to do about it.
+Stop stop_of_problem(const Context& context, JsonValue problem, std::string text);
+
+}  // namespace tenbin

@@ -1,0 +1,452 @@
+#include "property/auditor.h"
+
+#include <algorithm>
+#include <bit>
+#include <tuple>
+
+namespace tenbin {
+
+namespace {
+
+std::vector<Leg> not_empty(std::span<const Leg> legs) {
+  std::vector<Leg> result;
+  for (const Leg& leg : legs) {
+    if (leg.amount != Credits{0}) result.push_back(leg);
+  }
+  return result;
+}
+
+Credits sum(std::span<const Leg> legs) {
+  Credits all;
+  for (const Leg& leg : legs) all += leg.amount;
+  return all;
+}
+
+Credits on(std::span<const Leg> legs, ShareId share) {
+  for (const Leg& leg : legs) {
+    if (leg.share == share) return leg.amount;
+  }
+  return Credits{0};
+}
+
+}  // namespace
+
+void Auditor::expect(bool good, std::string what) {
+  if (!good && complaint_.empty()) complaint_ = std::move(what);
+}
+
+void Auditor::hear(const Asked& asked, Instant at, std::span<const Event> events) {
+  at_ = at;
+  asked_ = &asked;
+  for (const Event& event : events) {
+    std::visit([&](const auto& e) { take_in(e); }, event);
+  }
+  for (const auto& [id, lot] : lots_) expect(!lot.expired || lot.unallocated == Credits{0}, "an expired lot has nothing left");
+  for (const auto& [id, share] : shares_) {
+    expect(!lots_[share.lot].expired || share.free == Credits{0}, "expired credit is gone");
+  }
+  if (std::holds_alternative<Schedule>(asked.command)) oldest_is_blocked();
+}
+
+// ---- credit ----
+
+void Auditor::take_in(const FunderDeclared& e) {
+  expect(Wide{e.committed.count} == Wide{e.commitment.minor} * e.credits_per_minor.count, "a commitment at its rate");
+  funders_[e.funder] = {e.committed, Credits{0}};
+}
+
+void Auditor::take_in(const LotDeclared& e) {
+  auto& [committed, promised] = funders_[e.funder];
+  promised += e.credits;
+  expect(promised <= committed, "a funder promises no more than it committed");
+  expect(at_ < e.expires && e.valid_from < e.expires, "a lot is born valid");
+  lots_[e.lot] = {e.funder, e.valid_from, e.expires, e.regions, e.credits, Credits{0}, false};
+}
+
+void Auditor::take_in(const AllocationDeclared& e) {
+  Credits all;
+  for (const LotPart& part : e.parts) {
+    Lot& lot = lots_[part.lot];
+    expect(part.amount > Credits{0} && lot.unallocated >= part.amount, "a lot gives what it has");
+    expect(at_ < lot.expires, "an expired lot gives nothing");
+    lot.unallocated -= part.amount;
+    expect(!shares_.contains(part.share), "a share is new");
+    shares_[part.share] = {part.lot, e.project, part.amount, Credits{0}, Credits{0}};
+    all += part.amount;
+  }
+  expect(all == e.amount, "the parts of an allocation add up");
+}
+
+void Auditor::take_in(const LotExpired& e) {
+  Lot& lot = lots_[e.lot];
+  expect(at_ >= lot.expires && !lot.expired, "a lot expires once, at its time");
+  expect(e.unallocated == lot.unallocated, "all that is unallocated expires");
+  lot.expired = true;
+  lot.gone += lot.unallocated;
+  lot.unallocated = Credits{0};
+  for (const Leg& leg : e.shares) {
+    Share& share = shares_[leg.share];
+    expect(share.lot == e.lot && share.free == leg.amount, "all that is free expires");
+    share.free -= leg.amount;
+    lot.gone += leg.amount;
+  }
+}
+
+void Auditor::take_in(const CreditExpired& e) {
+  for (const Leg& leg : e.shares) {
+    Share& share = shares_[leg.share];
+    expect(lots_[share.lot].expired && share.free >= leg.amount, "only expired credit expires");
+    share.free -= leg.amount;
+    lots_[share.lot].gone += leg.amount;
+  }
+}
+
+bool Auditor::spendable(const Share& share, RegionId region) const {
+  const std::uint64_t where = lots_.at(share.lot).regions;
+  return where == 0 || (where >> (region.value - 1) & 1) != 0;
+}
+
+// What ought to pay `need`: lots by earliest expiry, narrowest eligibility, oldest validity, lowest id.
+std::vector<Leg> Auditor::pick(ProjectId project, RegionId region, Wide need, const std::vector<Leg>& pinned) const {
+  std::vector<std::tuple<Instant, int, Instant, LotId, ShareId>> order;
+  for (const auto& [id, share] : shares_) {
+    const Lot& lot = lots_.at(share.lot);
+    if (share.project != project || !spendable(share, region)) continue;
+    order.emplace_back(lot.expires, lot.regions == 0 ? 99 : std::popcount(lot.regions), lot.from, share.lot, id);
+  }
+  std::ranges::sort(order);
+  std::vector<Leg> legs;
+  for (const auto& [expires, breadth, from, lot, id] : order) {
+    Wide there = on(pinned, id).count;
+    if (from <= at_ && at_ < expires) there += shares_.at(id).free.count;
+    const Wide amount = std::min(there, need);
+    if (amount <= 0) continue;
+    legs.push_back({id, Credits{static_cast<std::int64_t>(amount)}});
+    need -= amount;
+  }
+  return legs;
+}
+
+// What ought to pay for `job` in `pool` if it starts there now.
+std::vector<Leg> Auditor::paying(const Job& job, PoolId pool_id, bool& enough) const {
+  const Pool& pool = pools_.at(pool_id);
+  const Wide need = cost(job.limit, rate(pool, pool_id, job.shape, job.prices));
+  const bool eligible = std::ranges::all_of(job.legs, [&](const Leg& leg) {
+    return leg.amount == Credits{0} || spendable(shares_.at(leg.share), pool.region);
+  });
+  std::vector<Leg> legs;
+  if (need <= job.held.count && eligible) {
+    Wide left = need;
+    for (const Leg& leg : job.legs) {
+      const Wide amount = std::min(left, Wide{leg.amount.count});
+      legs.push_back({leg.share, Credits{static_cast<std::int64_t>(amount)}});
+      left -= amount;
+    }
+  } else {
+    legs = pick(job.project, pool.region, need, job.legs);
+  }
+  enough = Wide{sum(legs).count} == need;
+  return not_empty(legs);
+}
+
+void Auditor::compare(const World& world) {
+  for (const auto& [id, books] : funders_) {
+    const auto& [committed, promised] = books;
+    Wide all = committed.count - promised.count;
+    for (const auto& [lot_id, lot] : lots_) {
+      if (lot.funder != id) continue;
+      all += lot.unallocated.count + Wide{lot.gone.count};
+      for (const auto& [share_id, share] : shares_) {
+        if (share.lot == lot_id) all += Wide{share.free.count} + share.held.count + share.spent.count;
+      }
+    }
+    expect(all == committed.count, "a funder's credit adds up");
+    expect(world.accounts.at(world.funders.at(id).account).free() == committed - promised, "uncommitted agrees");
+  }
+  for (const auto& [id, lot] : lots_) {
+    expect(world.accounts.at(world.lots.at(id).unallocated).free() == lot.unallocated, "unallocated agrees");
+    expect(world.accounts.at(world.lots.at(id).gone).balance() == lot.gone, "expired agrees");
+  }
+  for (const auto& [id, share] : shares_) {
+    const Account& free = world.accounts.at(world.shares.at(id).free);
+    expect(share.free >= Credits{0} && free.free() == share.free, "free agrees");
+    expect(free.debits_pending == share.held, "held agrees");
+    expect(world.accounts.at(world.shares.at(id).used).balance() == share.spent, "spent agrees");
+  }
+  expect(world.jobs.size() == jobs_.size(), "the same jobs live");
+}
+
+// ---- fleet ----
+
+void Auditor::take_in(const PoolDeclared& e) {
+  pools_[e.pool] = {e.region, e.kind, e.gpus_per_node, e.cpus, e.memory, e.counted, Gpus{0}};
+}
+void Auditor::take_in(const NodeDeclared& e) {
+  nodes_[e.node].pool = e.pool;
+}
+void Auditor::take_in(const PriceSet& e) {
+  expect(prices_.empty() || prices_.rbegin()->first < e.price, "prices ascend");
+  prices_[e.price] = {e.pool, e.gpu_hour, e.fraction_ppm};
+}
+void Auditor::take_in(const NodeStateSet& e) {
+  nodes_[e.node].state = e.state;
+}
+
+Wide Auditor::rate(const Pool&, PoolId id, const Shape& shape, PriceId prices) const {
+  Wide hour = -1;
+  for (const auto& [price_id, price] : prices_) {
+    if (price_id > prices || price.pool != id) continue;
+    const Wide fraction = Wide{shape.gpus.count % 1'000} * price.gpu_hour.count * price.fraction_ppm / 1'000'000'000;
+    hour = (Wide{shape.gpus.count / 1'000} * price.gpu_hour.count + fraction) * shape.members;
+  }
+  return hour;
+}
+
+bool Auditor::node_takes(const Pool& pool, const Node& node, const Shape& shape, Gpus gpus) const {
+  if (node.state != NodeState::up) return false;
+  if (pool.cpus > Cpus{0} && node.cpus + shape.cpus.count > pool.cpus.count) return false;
+  if (pool.memory > Memory{0} && node.memory + shape.memory.count > pool.memory.count) return false;
+  std::int64_t whole = 0, most = 0;
+  for (std::uint32_t d = 0; d < pool.gpus; ++d) {
+    whole += node.used[d] == 0 ? 1'000 : 0;
+    most = std::max(most, 1'000 - node.used[d]);
+  }
+  return gpus.count < 1'000 ? most >= gpus.count : whole >= gpus.count;
+}
+
+bool Auditor::room(PoolId id, const Shape& shape) const {
+  const Pool& pool = pools_.at(id);
+  if (pool.kind == PoolKind::counted) return pool.used + shape.all_gpus() <= pool.counted;
+  const auto that_take = [&](Gpus gpus) {
+    std::int64_t count = 0;
+    for (const auto& [node_id, node] : nodes_) count += node.pool == id && node_takes(pool, node, shape, gpus) ? 1 : 0;
+    return count;
+  };
+  if (shape.packing == Packing::members) return that_take(shape.gpus) >= shape.members;
+  const std::int64_t node = std::int64_t{pool.gpus} * 1'000;
+  if (shape.gpus.count <= node) return that_take(shape.gpus) >= 1;
+  const std::int64_t whole = shape.gpus.count / node, rest = shape.gpus.count % node;
+  return that_take(Gpus{node}) >= whole && (rest == 0 || that_take(Gpus{rest}) >= whole + 1);
+}
+
+void Auditor::place(const Job& job, std::int64_t sign) {
+  Pool& pool = pools_[job.pool];
+  if (pool.kind == PoolKind::counted) {
+    pool.used += Gpus{sign * job.shape.all_gpus().count};
+    expect(pool.used >= Gpus{0} && pool.used <= pool.counted, "a counted pool is not overfull");
+    expect(job.slices.empty(), "a counted pool has no places");
+    return;
+  }
+  std::set<NodeId> used;
+  Gpus given;
+  for (const Slice& slice : job.slices) {
+    Node& node = nodes_[slice.node];
+    expect(used.insert(slice.node).second, "each part of a job has a node of its own");
+    expect(node.pool == job.pool, "a job lies in its pool");
+    for (std::uint32_t d = 0; d < 32; ++d) {
+      if (!(slice.mask >> d & 1)) continue;
+      expect(d < pool.gpus, "a device is there");
+      const std::int64_t milli = slice.milli == 0 ? 1'000 : slice.milli;
+      node.used[d] += sign * milli;
+      given += Gpus{milli};
+      expect(node.used[d] >= 0 && node.used[d] <= 1'000, "no GPU is given twice");
+    }
+    node.cpus += sign * job.shape.cpus.count;
+    node.memory += sign * job.shape.memory.count;
+    expect(pool.cpus == Cpus{0} || node.cpus <= pool.cpus.count, "CPUs are not given twice");
+    expect(pool.memory == Memory{0} || node.memory <= pool.memory.count, "memory is not given twice");
+  }
+  expect(given == job.shape.all_gpus(), "a job gets the GPUs that it asked for");
+  expect(job.shape.packing == Packing::count || job.slices.size() == job.shape.members, "a gang has all its members");
+}
+
+// ---- jobs ----
+
+void Auditor::take_in(const JobQueued& e) {
+  expect(jobs_.empty() || jobs_.rbegin()->first < e.job, "jobs are numbered in order");
+  // The dearest region that the project can pay for.
+  std::vector<std::pair<RegionId, Wide>> needs;
+  for (const auto& [id, pool] : pools_) {
+    if (!e.pools.has(id)) continue;
+    const Wide hour = rate(pool, id, e.shape, e.prices);
+    expect(hour >= 0, "a permitted pool has a price");
+    const Wide need = cost(e.time_limit, hour);
+    const auto same = std::ranges::find(needs, pool.region, [](const auto& n) { return n.first; });
+    if (same == needs.end()) {
+      needs.emplace_back(pool.region, need);
+    } else {
+      same->second = std::max(same->second, need);
+    }
+  }
+  std::ranges::stable_sort(needs, [](const auto& a, const auto& b) { return a.second > b.second; });
+  bool paid = false;
+  for (const auto& [region, need] : needs) {
+    const std::vector<Leg> legs = pick(e.project, region, need, {});
+    if (Wide{sum(legs).count} != need) continue;
+    expect(Wide{e.held.count} == need, "a job holds the dearest placement that its project can pay");
+    expect(std::ranges::equal(not_empty(e.legs), legs), "lots are consumed in their order");
+    paid = true;
+    break;
+  }
+  expect(paid, "no job is accepted without credit");
+
+  for (const Leg& leg : e.legs) {
+    Share& share = shares_[leg.share];
+    const Lot& lot = lots_[share.lot];
+    expect(leg.amount == Credits{0} || (lot.from <= at_ && at_ < lot.expires), "only valid credit is held");
+    expect(share.project == e.project, "a project spends its own");
+    share.free -= leg.amount;
+    share.held += leg.amount;
+    expect(share.free >= Credits{0}, "no credit is held twice");
+  }
+  expect(sum(e.legs) == e.held, "the legs of a hold add up");
+  Job job;
+  job.project = e.project;
+  job.shape = e.shape;
+  job.pools = e.pools;
+  job.limit = e.time_limit;
+  job.prices = e.prices;
+  job.held = e.held;
+  job.legs.assign(e.legs.begin(), e.legs.end());
+  jobs_[e.job] = std::move(job);
+}
+
+void Auditor::take_in(const JobParked& e) {
+  Job& job = jobs_[e.job];
+  expect(job.life == Life::waiting, "only what waits is parked");
+  for (const auto& [id, pool] : pools_) {
+    bool enough = false;
+    if (job.pools.has(id)) static_cast<void>(paying(job, id, enough));
+    expect(!enough, "only what nobody can pay is parked");
+  }
+  job.life = Life::parked;
+}
+
+void Auditor::take_in(const PromiseMoved& e) {
+  const Job& job = jobs_[e.job];
+  expect(job.life == Life::waiting && job.pools.has(e.pool), "a promise is to a job that waits for this pool");
+  bool enough = false;
+  static_cast<void>(paying(job, e.pool, enough));
+  expect(enough, "a promise can be paid");
+  expect(e.at >= at_, "a promise lies ahead");
+}
+
+void Auditor::take_in(const JobStarted& e) {
+  Job& job = jobs_[e.job];
+  expect(job.life == Life::waiting || job.life == Life::parked, "only what waits is started");
+  expect(e.attempt == job.attempt + 1, "attempts are counted");
+  expect(job.pools.has(e.pool), "a job starts where it may");
+  const Pool& pool = pools_[e.pool];
+  expect(Wide{e.rate.count} == rate(pool, e.pool, job.shape, job.prices), "the price of the place, when it was submitted");
+  expect(Wide{e.held.count} == cost(job.limit, e.rate.count), "the hold covers the limit");
+
+  bool enough = false;
+  const std::vector<Leg> legs = paying(job, e.pool, enough);
+  expect(enough, "no job starts without credit");
+  expect(std::ranges::equal(not_empty(e.legs), legs), "lots pay in their order at the start");
+  for (const Leg& leg : e.legs) {
+    const Share& share = shares_[leg.share];
+    const Lot& lot = lots_[share.lot];
+    expect(leg.amount == Credits{0} || spendable(share, pool.region), "no lot is spent outside its regions");
+    expect(leg.amount <= on(job.legs, leg.share) || (lot.from <= at_ && at_ < lot.expires), "only valid credit is newly held");
+  }
+  for (const auto& [id, other] : jobs_) {
+    if (backfill_ != Backfill::none || id >= e.job) break;
+    if (other.life != Life::waiting || !other.pools.has(e.pool)) continue;
+    bool payable = false;
+    static_cast<void>(paying(other, e.pool, payable));
+    expect(!payable, "first come, first served");
+  }
+
+  for (const Leg& leg : job.legs) {
+    shares_[leg.share].held -= leg.amount;
+    shares_[leg.share].free += leg.amount;
+  }
+  for (const Leg& leg : e.legs) {
+    Share& share = shares_[leg.share];
+    share.free -= leg.amount;
+    share.held += leg.amount;
+    expect(share.free >= Credits{0}, "no credit is held twice");
+  }
+  job.legs.assign(e.legs.begin(), e.legs.end());
+  job.held = e.held;
+  expect(sum(e.legs) == e.held, "the legs of a hold add up");
+  job.life = Life::running;
+  job.attempt = e.attempt;
+  job.pool = e.pool;
+  job.rate = Credits{e.rate.count};
+  job.started = at_;
+  job.slices.assign(e.slices.begin(), e.slices.end());
+  for (const Slice& slice : job.slices) expect(nodes_[slice.node].state == NodeState::up, "work starts on nodes in service");
+  place(job, +1);
+}
+
+void Auditor::take_in(const StopRequested& e) {
+  Job& job = jobs_[e.job];
+  expect(job.life == Life::running, "only what runs is asked to stop");
+  job.life = Life::stopping;
+  job.stop = at_;
+}
+
+void Auditor::take_in(const AttemptLost& e) {
+  Job& job = jobs_[e.job];
+  expect(job.life == Life::running && job.attempt == e.attempt, "only the attempt that runs is lost");
+  expect(e.ended >= job.started && e.ended <= at_, "an end lies between start and now");
+  place(job, -1);
+  job.life = Life::waiting;
+}
+
+void Auditor::take_in(const JobSettled& e) {
+  expect(jobs_.contains(e.job), "a job is settled once");
+  Job& job = jobs_[e.job];
+  const bool ran = job.life == Life::running || job.life == Life::stopping;
+  const ReportEnd* report = std::get_if<ReportEnd>(&asked_->command);
+  const bool unpaid = !report || report->kind == EndKind::lost || report->kind == EndKind::launch_failed;
+  Wide due = 0;
+  if (ran && !unpaid) {
+    Instant until = std::min(e.ended, job.started + job.limit);
+    if (job.life == Life::stopping) until = std::min(until, job.stop);
+    due = cost(until - job.started, job.rate.count);
+  }
+  expect(Wide{e.charged.count} == due, "charged from the start to the end, the limit or the stop");
+  expect(e.charged <= job.held && e.charged + e.released == job.held, "what is not charged goes back");
+  expect(e.ended <= at_ && (!ran || e.ended >= job.started), "an end lies between start and now");
+  if (report && ran) {
+    expect(e.ended == std::max(job.started, std::min(at_, report->ended)), "an end is what was reported");
+  }
+  if (!ran) expect(e.state == JobState::cancelled, "what never ran can only be cancelled");
+
+  Credits left = e.charged;
+  std::size_t next = 0;
+  for (const Leg& leg : job.legs) {
+    const Credits amount = std::min(left, leg.amount);
+    if (amount > Credits{0}) {
+      expect(next < e.captures.size() && e.captures[next] == Leg{leg.share, amount}, "a charge is taken in the order of the legs");
+      ++next;
+    }
+    left -= amount;
+    Share& share = shares_[leg.share];
+    share.held -= leg.amount;
+    share.spent += amount;
+    share.free += leg.amount - amount;
+    expect(share.held >= Credits{0}, "no hold ends twice");
+  }
+  expect(next == e.captures.size(), "no more is captured than charged");
+  if (ran) place(job, -1);
+  jobs_.erase(e.job);
+}
+
+void Auditor::oldest_is_blocked() {
+  for (const auto& [id, job] : jobs_) {
+    if (job.life != Life::waiting) continue;
+    for (const auto& [pool_id, pool] : pools_) {
+      if (!job.pools.has(pool_id) || !room(pool_id, job.shape)) continue;
+      bool enough = false;
+      static_cast<void>(paying(job, pool_id, enough));
+      expect(!enough, "the oldest job starts as soon as it can");
+    }
+    return;
+  }
+}
+
+}  // namespace tenbin
