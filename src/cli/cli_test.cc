@@ -241,6 +241,7 @@ TEST_CASE("instants are shown where the viewer is") {
   CHECK(instant_text("2027-03-30T15:30:00Z", Zone::from("Asia/Tokyo")) ==
         "2027-03-31 00:30:00 JST");
   CHECK(instant_text("2027-03-30T15:30:00.123Z", Zone::from("UTC")) == "2027-03-30 15:30:00 UTC");
+  CHECK(instant_text("2099-12-31T23:59:59Z", Zone::from("Japan")) == "2100-01-01 08:59:59 JST");
   CHECK(instant_text("2027-02-30T15:30:00Z", Zone::from("UTC")) == "2027-02-30T15:30:00Z");
   CHECK(instant_text("soon", Zone::from("UTC")) == "soon");
   CHECK(Zone::from("No/Such").kind == Zone::Kind::utc);

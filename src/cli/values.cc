@@ -228,8 +228,8 @@ std::string instant_text(std::string_view rfc3339, Zone zone) {
                                     chrono::month{static_cast<unsigned>(*mo)},
                                     chrono::day{static_cast<unsigned>(*d)}};
   if (!date.ok()) return std::string(rfc3339);
-  time_t at =
-      chrono::sys_days{date}.time_since_epoch().count() * 86'400 + *h * 3'600 + *mi * 60 + *s;
+  const std::int64_t days = chrono::sys_days{date}.time_since_epoch().count();
+  time_t at = days * 86'400 + *h * 3'600 + *mi * 60 + *s;
 
   tm local{};
   std::string_view name = "UTC";
