@@ -13,16 +13,16 @@ namespace {
 template <class Decode>
 void same_again(Decode decode, std::string_view text) {
   const auto value = decode(text);
-  if (value) TENBIN_ASSERT(tenbin::encode(*value) == text);
+  if (value) TENBIN_ASSERT(tenbin::exec::encode(*value) == text);
 }
 
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);
-  same_again(tenbin::decode_spec, text);
-  same_again(tenbin::decode_started, text);
-  same_again(tenbin::decode_end, text);
-  same_again(tenbin::decode_message, text);
+  same_again(tenbin::exec::decode_spec, text);
+  same_again(tenbin::exec::decode_started, text);
+  same_again(tenbin::exec::decode_end, text);
+  same_again(tenbin::exec::decode_message, text);
   return 0;
 }

@@ -19,6 +19,16 @@ Api::~Api() {
   stop();
 }
 
+void Api::hurry() {
+  std::multimap<JobId, std::pair<CallPtr, Instant>> waiters;
+  {
+    const std::lock_guard lock(mutex_);
+    hurrying_ = true;
+    waiters.swap(waiters_);
+  }
+  for (const auto& [job_id, waiter] : waiters) job(waiter.first, job_id);
+}
+
 void Api::stop() {
   {
     const std::lock_guard lock(mutex_);

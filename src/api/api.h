@@ -35,6 +35,8 @@ class Api {
   void handle(net::Request&& request, net::Reply reply);
   /// From the publisher, after each commit: answers those who wait for a job.
   void seen(std::span<const Event> events);
+  /// From now on nobody waits for a job: those who do are answered as things are.
+  void hurry();
   /// Answers those who still wait, as things are; then slow work stops.
   void stop();
 
@@ -93,7 +95,7 @@ class Api {
   std::condition_variable wake_;
   std::deque<std::function<void()>> slow_;
   std::multimap<JobId, std::pair<CallPtr, Instant>> waiters_;
-  bool stopping_ = false;
+  bool hurrying_ = false, stopping_ = false;
   std::thread worker_;
 };
 

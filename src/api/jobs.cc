@@ -152,17 +152,29 @@ void Api::cancel(const CallPtr& call, JobId job) {
     const Job* row = world.jobs.find(job);
     return !row || may_see(world, call->caller, row->project);
   });
-  if (!seen) return call->reply(problem(refuse(Reason::unknown_job), call->caller.language));
-  Message message;
-  message.asked.request = *id;
-  message.asked.command = CancelJob{job};
-  ask(call, std::move(message), [this, job](const Answer&) {
-    std::string text;
-    JsonWriter out(text);
-    out.begin_object().member("job", job.value);
-    const bool stopping = live_.read([&](const World& world) { return world.jobs.find(job) != nullptr; });
-    out.member("state", stopping ? "stopping" : "cancelled").end_object();
-    return ok(std::move(text));
+  const auto unknown = [call] { call->reply(problem(refuse(Reason::unknown_job), call->caller.language)); };
+  if (!seen) return unknown();
+  const auto ask_it = [this, call, id = *id, job] {
+    Message message;
+    message.asked.request = id;
+    message.asked.command = CancelJob{job};
+    ask(call, std::move(message), [this, job](const Answer&) {
+      std::string text;
+      JsonWriter out(text);
+      out.begin_object().member("job", job.value);
+      const bool stopping = live_.read([&](const World& world) { return world.jobs.find(job) != nullptr; });
+      out.member("state", stopping ? "stopping" : "cancelled").end_object();
+      return ok(std::move(text));
+    });
+  };
+  const bool over = !call->caller.sees_all() && live_.read([&](const World& world) { return !world.jobs.find(job); });
+  if (!over) return ask_it();
+  // That a job was there and is over is for those who may see it.
+  slowly([this, call, job, unknown, ask_it] {
+    live_.catch_up_history();
+    const auto settled = live_.history().job(job.value);
+    if (!settled || !*settled || !may_see(call->caller, (*settled)->project)) return unknown();
+    ask_it();
   });
 }
 
@@ -203,7 +215,7 @@ void Api::wait_for_job(const CallPtr& call, JobId id) {
   {
     // The lock first: a job that ends now is seen by `seen` after this waiter is there.
     const std::lock_guard lock(mutex_);
-    const bool waits = !stopping_ && live_.read([&](const World& world) {
+    const bool waits = !hurrying_ && !stopping_ && live_.read([&](const World& world) {
       const Job* job = world.jobs.find(id);
       return job && may_see(world, call->caller, job->project);
     });

@@ -11,9 +11,9 @@
 int main(int argc, char** argv) {
   // A supervisor is this program again; it must do nothing else and start no thread.
   if (argc == 4 && std::string_view(argv[1]) == "supervise") {
-    ::_exit(tenbin::supervise(argv[2], argv[3]));
+    ::_exit(tenbin::exec::supervise(argv[2], argv[3]));
   }
-  return tenbin::run_cli(
+  return tenbin::cli::run_cli(
       argc, argv,
       {{"serve", "run the service on this machine", "このマシンでサービスを動かす", tenbin::serve},
        {"verify", "check a state folder's journal from the first record on",

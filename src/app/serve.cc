@@ -193,6 +193,7 @@ int serve(const std::vector<std::string>& words) {
   sigaddset(&ends, SIGINT);
   pthread_sigmask(SIG_BLOCK, &ends, nullptr);
   ::signal(SIGPIPE, SIG_IGN);
+  ::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is an error like a full disk, and ends with words
   ::umask(077);
 
   const auto began = std::chrono::steady_clock::now();
@@ -213,7 +214,7 @@ int serve(const std::vector<std::string>& words) {
                  "tenbin: not running as root: jobs run as this user and could read the state folder; see docs/security.md\n"
                  "tenbin: root ではないため、ジョブは同じ利用者として実行され、状態フォルダーを読めます（docs/security.md）\n");
   }
-  auto executor = LocalExecutor::open({.attempt_directory = settings.state + "/attempts",
+  auto executor = exec::LocalExecutor::open({.attempt_directory = settings.state + "/attempts",
                                        .work_directory = settings.work,
                                        .output_directory = settings.state + "/output",
                                        .job_account = settings.job_account,
@@ -256,6 +257,7 @@ int serve(const std::vector<std::string>& words) {
   sigwait(&ends, &signal_number);
   std::printf("tenbin: stopping; running jobs go on\n");
   std::fflush(stdout);
+  api.hurry();  // or the server would wait for those who wait for a job
   server.stop();
   api.stop();
   (*live)->stop();

@@ -5,7 +5,7 @@
 #include "cli/width.h"
 #include "net/http.h"
 
-namespace tenbin {
+namespace tenbin::cli {
 
 namespace {
 
@@ -102,4 +102,4 @@ Query& Query::add(std::string_view key, std::string_view value) {
   return *this;
 }
 
-}  // namespace tenbin
+}  // namespace tenbin::cli

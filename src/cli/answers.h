@@ -11,7 +11,7 @@
 
 // What several commands do with an answer.
 
-namespace tenbin {
+namespace tenbin::cli {
 
 /// The value of member `key` of the object `json`, as it is written there; empty if there is none.
 /// `json` has been parsed, so it is known to be well formed.
@@ -40,4 +40,4 @@ class Query {
   std::string text_;
 };
 
-}  // namespace tenbin
+}  // namespace tenbin::cli

@@ -12,7 +12,7 @@
 #include "cli/width.h"
 #include "codec/json.h"
 
-namespace tenbin {
+namespace tenbin::cli {
 
 namespace {
 
@@ -319,4 +319,4 @@ int run_cli(int argc, char** argv, const Extras& extras) {
   return broken && exit == 0 ? code(Exit::failed) : exit;
 }
 
-}  // namespace tenbin
+}  // namespace tenbin::cli

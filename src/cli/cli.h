@@ -7,7 +7,7 @@
 
 #include "cli/surroundings.h"
 
-namespace tenbin {
+namespace tenbin::cli {
 
 /// A subcommand that lives elsewhere: listed in the help and called with the words behind its name.
 struct ExtraCommand {
@@ -24,4 +24,4 @@ int run_cli(int argc, char** argv, const std::vector<ExtraCommand>& extra = {});
 int run_cli(const Surroundings& around, const std::vector<std::string>& words,
             const std::vector<ExtraCommand>& extra = {});
 
-}  // namespace tenbin
+}  // namespace tenbin::cli

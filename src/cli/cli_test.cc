@@ -29,7 +29,7 @@
 // The commands are run in this process against a service that gives canned answers and remembers
 // what it was asked. What they print is compared to the letter, in both languages.
 
-namespace tenbin {
+namespace tenbin::cli {
 namespace {
 
 using Env = std::map<std::string, std::string>;
@@ -1044,4 +1044,4 @@ TEST_CASE("help: every command, both languages, and what lives elsewhere") {
 }
 
 }  // namespace
-}  // namespace tenbin
+}  // namespace tenbin::cli

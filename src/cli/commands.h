@@ -5,7 +5,7 @@
 
 #include "cli/context.h"
 
-namespace tenbin {
+namespace tenbin::cli {
 
 /// One subcommand. `run` gives the exit code.
 struct Command {
@@ -58,4 +58,4 @@ Outcome<int> token_list(Context& context, const Words& words);
 Outcome<int> token_revoke(Context& context, const Words& words);
 Outcome<int> whoami(Context& context, const Words& words);
 
-}  // namespace tenbin
+}  // namespace tenbin::cli

@@ -2,7 +2,7 @@
 
 #include "codec/json.h"
 
-namespace tenbin {
+namespace tenbin::cli {
 
 namespace {
 
@@ -82,4 +82,4 @@ void Context::note(std::string_view line) const {
   around.err(std::string(line) + "\n");
 }
 
-}  // namespace tenbin
+}  // namespace tenbin::cli

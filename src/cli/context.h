@@ -13,7 +13,7 @@
 #include "cli/surroundings.h"
 #include "cli/values.h"
 
-namespace tenbin {
+namespace tenbin::cli {
 
 enum class Exit : std::uint8_t {
   ok = 0,
@@ -100,4 +100,4 @@ struct Words {
   bool dashes = false;
 };
 
-}  // namespace tenbin
+}  // namespace tenbin::cli

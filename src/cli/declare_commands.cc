@@ -3,7 +3,7 @@
 #include "cli/files.h"
 #include "cli/options.h"
 
-namespace tenbin {
+namespace tenbin::cli {
 
 namespace {
 
@@ -165,4 +165,4 @@ Outcome<int> price_list(Context& context, const Words& words) {
                {"fraction_factor", Phrase::col_fraction_factor, Kind::credits}});
 }
 
-}  // namespace tenbin
+}  // namespace tenbin::cli

@@ -14,7 +14,7 @@
 
 #include "codec/json.h"
 
-namespace tenbin {
+namespace tenbin::cli {
 
 namespace {
 
@@ -404,4 +404,4 @@ Outcome<JobRequest> read_job_file(const Context& context, const std::string& pat
   return parse_job_file(context, *text, path);
 }
 
-}  // namespace tenbin
+}  // namespace tenbin::cli

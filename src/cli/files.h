@@ -9,7 +9,7 @@
 
 // The two kinds of TOML file, read strictly: every error names the file and the line.
 
-namespace tenbin {
+namespace tenbin::cli {
 
 /// One table of an `apply` file as the API takes it.
 struct Declaration {
@@ -32,4 +32,4 @@ Outcome<JobRequest> read_job_file(const Context& context, const std::string& pat
 Outcome<JobRequest> parse_job_file(const Context& context, std::string_view text,
                                    const std::string& path);
 
-}  // namespace tenbin
+}  // namespace tenbin::cli

@@ -4,7 +4,7 @@
 #include "cli/commands.h"
 #include "cli/options.h"
 
-namespace tenbin {
+namespace tenbin::cli {
 
 namespace {
 
@@ -111,4 +111,4 @@ Outcome<int> node_evacuate(Context& context, const Words& words) {
                      Phrase::node_evacuated);
 }
 
-}  // namespace tenbin
+}  // namespace tenbin::cli

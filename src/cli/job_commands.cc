@@ -6,7 +6,7 @@
 #include "cli/options.h"
 #include "cli/width.h"
 
-namespace tenbin {
+namespace tenbin::cli {
 
 namespace {
 
@@ -262,4 +262,4 @@ Outcome<int> job_explain(Context& context, const Words& words) {
   return 0;
 }
 
-}  // namespace tenbin
+}  // namespace tenbin::cli

@@ -3,7 +3,7 @@
 #include "cli/files.h"
 #include "cli/values.h"
 
-namespace tenbin {
+namespace tenbin::cli {
 
 void JobFlags::declare(Options& options) {
   options.word("FILE", file_, Options::Need::optional)
@@ -106,4 +106,4 @@ Outcome<JobRequest> JobFlags::request(const Context& context, const Words& words
   return job;
 }
 
-}  // namespace tenbin
+}  // namespace tenbin::cli

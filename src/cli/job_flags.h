@@ -9,7 +9,7 @@
 #include "cli/job_request.h"
 #include "cli/options.h"
 
-namespace tenbin {
+namespace tenbin::cli {
 
 /// The flags that describe a job, for `submit` and `quote`: a job file, if one is named, is taken
 /// first, and what the flags say goes over it.
@@ -30,4 +30,4 @@ class JobFlags {
   std::vector<std::string> models_, regions_, environment_;
 };
 
-}  // namespace tenbin
+}  // namespace tenbin::cli

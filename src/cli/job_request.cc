@@ -2,7 +2,7 @@
 
 #include "codec/json.h"
 
-namespace tenbin {
+namespace tenbin::cli {
 
 std::string JobRequest::json() const {
   std::string body;
@@ -45,4 +45,4 @@ std::string JobRequest::json() const {
   return body;
 }
 
-}  // namespace tenbin
+}  // namespace tenbin::cli

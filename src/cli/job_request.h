@@ -8,7 +8,7 @@
 
 #include "base/quantity.h"
 
-namespace tenbin {
+namespace tenbin::cli {
 
 /// What a job file and the flags of `submit` say. What neither says is left to the service.
 struct JobRequest {
@@ -28,4 +28,4 @@ struct JobRequest {
   std::string json() const;
 };
 
-}  // namespace tenbin
+}  // namespace tenbin::cli

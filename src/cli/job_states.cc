@@ -6,7 +6,7 @@
 
 #include "cli/answers.h"
 
-namespace tenbin {
+namespace tenbin::cli {
 
 namespace {
 
@@ -102,4 +102,4 @@ Outcome<int> wait_for_jobs(Context& context, Service& service, const std::vector
   return result;
 }
 
-}  // namespace tenbin
+}  // namespace tenbin::cli

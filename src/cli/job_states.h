@@ -11,7 +11,7 @@
 
 // Waiting for jobs, and what their ends mean to a shell.
 
-namespace tenbin {
+namespace tenbin::cli {
 
 /// Whether a job in this state has ended for good.
 bool is_over(std::string_view state);
@@ -33,4 +33,4 @@ enum class Show : std::uint8_t { jobs, nothing };
 Outcome<int> wait_for_jobs(Context& context, Service& service, const std::vector<std::string>& ids,
                            Span patience, Show show);
 
-}  // namespace tenbin
+}  // namespace tenbin::cli

@@ -6,7 +6,7 @@
 #include "cli/commands.h"
 #include "cli/options.h"
 
-namespace tenbin {
+namespace tenbin::cli {
 
 namespace {
 
@@ -215,4 +215,4 @@ Outcome<int> statement(Context& context, const Words& words) {
   return project.empty() ? print_programme(context, *answer) : print_project(context, *answer);
 }
 
-}  // namespace tenbin
+}  // namespace tenbin::cli

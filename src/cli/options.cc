@@ -5,7 +5,7 @@
 
 #include "cli/width.h"
 
-namespace tenbin {
+namespace tenbin::cli {
 
 struct Options::Impl {
   std::string name, usage;
@@ -128,4 +128,4 @@ Outcome<void> Options::parse(Context& context, const Words& words) {
   return {};
 }
 
-}  // namespace tenbin
+}  // namespace tenbin::cli

@@ -8,7 +8,7 @@
 
 #include "cli/context.h"
 
-namespace tenbin {
+namespace tenbin::cli {
 
 /// The flags and words of one command: declared, then parsed into the variables they were bound to.
 class Options {
@@ -37,4 +37,4 @@ class Options {
   std::unique_ptr<Impl> impl_;
 };
 
-}  // namespace tenbin
+}  // namespace tenbin::cli

@@ -2,7 +2,7 @@
 #include "cli/commands.h"
 #include "cli/options.h"
 
-namespace tenbin {
+namespace tenbin::cli {
 
 Outcome<int> token_create(Context& context, const Words& words) {
   std::string person, label, expires;
@@ -77,4 +77,4 @@ Outcome<int> whoami(Context& context, const Words& words) {
   return 0;
 }
 
-}  // namespace tenbin
+}  // namespace tenbin::cli

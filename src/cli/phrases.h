@@ -7,7 +7,7 @@
 // Every text that the command line shows, in both languages on the same line. What the service says
 // comes from the service.
 
-namespace tenbin {
+namespace tenbin::cli {
 
 enum class Language : std::uint8_t { english, japanese };
 
@@ -270,4 +270,4 @@ constexpr std::string_view text_of(Phrase phrase, Language language) {
   return language == Language::japanese ? text.japanese : text.english;
 }
 
-}  // namespace tenbin
+}  // namespace tenbin::cli

@@ -9,7 +9,7 @@
 #include "cli/values.h"
 #include "cli/width.h"
 
-namespace tenbin {
+namespace tenbin::cli {
 
 namespace {
 
@@ -211,4 +211,4 @@ Stop Service::refusal(const net::Response& response) const {
   return result;
 }
 
-}  // namespace tenbin
+}  // namespace tenbin::cli

@@ -8,7 +8,7 @@
 #include "codec/json.h"
 #include "net/http_client.h"
 
-namespace tenbin {
+namespace tenbin::cli {
 
 struct Answer {
   std::string body;
@@ -50,4 +50,4 @@ Exit exit_of(int status);
 /// The Stop of a problem (RFC 9457), in the viewer's language, with what to do about it.
 Stop stop_of_problem(const Context& context, JsonValue problem, std::string text);
 
-}  // namespace tenbin
+}  // namespace tenbin::cli

@@ -4,7 +4,7 @@
 #include "cli/job_states.h"
 #include "cli/options.h"
 
-namespace tenbin {
+namespace tenbin::cli {
 
 namespace {
 
@@ -79,4 +79,4 @@ Outcome<int> submit(Context& context, const Words& words) {
   return wait_for_jobs(context, service, ids, Span{0}, quiet ? Show::nothing : Show::jobs);
 }
 
-}  // namespace tenbin
+}  // namespace tenbin::cli

@@ -6,7 +6,7 @@
 
 #include "base/quantity.h"
 
-namespace tenbin {
+namespace tenbin::cli {
 
 /// All that a command touches besides files and the service, so that a test can be it.
 struct Surroundings {
@@ -17,4 +17,4 @@ struct Surroundings {
   bool err_is_terminal = false;
 };
 
-}  // namespace tenbin
+}  // namespace tenbin::cli

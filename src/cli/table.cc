@@ -5,7 +5,7 @@
 
 #include "cli/width.h"
 
-namespace tenbin {
+namespace tenbin::cli {
 
 namespace {
 
@@ -203,4 +203,4 @@ void Table::print(const Context& context) const {
   }
 }
 
-}  // namespace tenbin
+}  // namespace tenbin::cli

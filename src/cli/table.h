@@ -8,7 +8,7 @@
 #include "cli/context.h"
 #include "codec/json.h"
 
-namespace tenbin {
+namespace tenbin::cli {
 
 /// What a column's values are, which decides how they are shown and on which side they stand.
 enum class Kind : std::uint8_t { text, number, credits, money, span, instant, word, yes_no };
@@ -54,4 +54,4 @@ class Table {
   std::vector<Row> rows_;
 };
 
-}  // namespace tenbin
+}  // namespace tenbin::cli

@@ -13,7 +13,7 @@
 #include "core/limits.h"
 #include "core/types.h"
 
-namespace tenbin {
+namespace tenbin::cli {
 
 namespace {
 
@@ -278,4 +278,4 @@ int edit_distance(std::string_view a, std::string_view b) {
   return last[b.size()];
 }
 
-}  // namespace tenbin
+}  // namespace tenbin::cli

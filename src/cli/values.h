@@ -10,7 +10,7 @@
 // What people type and read: lengths of time, sizes, credits, instants. Parsing gives nothing for
 // what it does not understand in full.
 
-namespace tenbin {
+namespace tenbin::cli {
 
 /// "12.5" with at most `decimals` decimals as a whole number of the smallest unit; no sign, no
 /// exponent, no blanks.
@@ -58,4 +58,4 @@ std::string new_uuid();
 /// Insertions, deletions, changes and swaps of neighbours that lead from one to the other.
 int edit_distance(std::string_view a, std::string_view b);
 
-}  // namespace tenbin
+}  // namespace tenbin::cli

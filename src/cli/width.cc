@@ -6,7 +6,7 @@
 
 #include "cli/width_table.h"
 
-namespace tenbin {
+namespace tenbin::cli {
 
 namespace {
 
@@ -61,4 +61,4 @@ std::string printable(std::string_view text) {
   return out;
 }
 
-}  // namespace tenbin
+}  // namespace tenbin::cli

@@ -5,7 +5,7 @@
 
 // How much room text takes on a terminal, where a character of Japanese is two columns wide.
 
-namespace tenbin {
+namespace tenbin::cli {
 
 constexpr char32_t replacement_character = 0xFFFD;
 
@@ -22,4 +22,4 @@ int width_of(std::string_view text);
 /// direction or change a terminal: names and titles are other people's words.
 std::string printable(std::string_view text);
 
-}  // namespace tenbin
+}  // namespace tenbin::cli

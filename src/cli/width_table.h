@@ -3,7 +3,7 @@
 // Characters that do not take one column, from Unicode 14.0.0: general categories Mn, Me and Cf
 // (but the soft hyphen) and the trailing Hangul letters take none, East Asian Width W and F two.
 
-namespace tenbin {
+namespace tenbin::cli {
 
 struct CharacterRange {
   char32_t first, last;
@@ -101,4 +101,4 @@ constexpr CharacterRange double_width[] = {
 };
 // clang-format on
 
-}  // namespace tenbin
+}  // namespace tenbin::cli

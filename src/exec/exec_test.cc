@@ -36,6 +36,7 @@
 #include "exec/processes.h"
 #include "exec/supervisor.h"
 
+using namespace tenbin::exec;
 using namespace tenbin;  // NOLINT(google-build-using-namespace)
 
 namespace {

@@ -8,7 +8,7 @@
 #include <cerrno>
 #include <cstring>
 
-namespace tenbin {
+namespace tenbin::exec {
 
 void Fd::close() {
   if (fd_ >= 0) ::close(std::exchange(fd_, -1));
@@ -101,4 +101,4 @@ void unlock(Fd lock) {
   ::flock(lock.get(), LOCK_UN);
 }
 
-}  // namespace tenbin
+}  // namespace tenbin::exec

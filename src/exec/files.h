@@ -11,7 +11,7 @@
 
 #include "base/error.h"
 
-namespace tenbin {
+namespace tenbin::exec {
 
 /// Owns one file descriptor.
 class Fd {
@@ -60,4 +60,4 @@ Result<std::optional<Fd>> try_lock(int directory);
 /// Gives the lock up at once, even if a child of another thread inherited the descriptor.
 void unlock(Fd lock);
 
-}  // namespace tenbin
+}  // namespace tenbin::exec

@@ -5,7 +5,7 @@
 #include <array>
 #include <memory>
 
-namespace tenbin {
+namespace tenbin::exec {
 
 namespace {
 
@@ -59,4 +59,4 @@ std::vector<GpuFound> probe_gpus(const std::string& library) {
   return gpus;
 }
 
-}  // namespace tenbin
+}  // namespace tenbin::exec

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-namespace tenbin {
+namespace tenbin::exec {
 
 struct GpuFound {
   int index = 0;      // as CUDA_VISIBLE_DEVICES counts with CUDA_DEVICE_ORDER=PCI_BUS_ID
@@ -17,4 +17,4 @@ struct GpuFound {
 /// left out.
 std::vector<GpuFound> probe_gpus(const std::string& library = "libnvidia-ml.so.1");
 
-}  // namespace tenbin
+}  // namespace tenbin::exec

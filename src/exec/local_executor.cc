@@ -33,7 +33,7 @@
 #include "exec/message.h"
 #include "exec/processes.h"
 
-namespace tenbin {
+namespace tenbin::exec {
 
 namespace {
 
@@ -107,7 +107,7 @@ class LocalExecutor::Loop {
   }
 
   void listen(std::function<void(AttemptEnd)> listener) {
-    const std::lock_guard hold(mutex_);
+    const std::lock_guard hold(listener_mutex_);
     listener_ = std::move(listener);
   }
 
@@ -311,12 +311,33 @@ class LocalExecutor::Loop {
       } else if (attempt.stop_wanted) {
         fence_off(attempt.directory);
         end(attempt, Outcome::stopped, "it was stopped before it started");
-      } else {
+      } else if (!earlier_runs(attempt.spec.attempt.id)) {  // else it is looked at again
         token = prepare_launch(attempt);
       }
     }
     unlock(*std::move(*lock));
     if (token) launch(attempt, *token);
+  }
+
+  // Whether an attempt before this one of the same job may still run, or be about to: when its node
+  // was evacuated, the World has given the job another place while the first is still being stopped.
+  bool earlier_runs(AttemptId id) {
+    for (auto at = attempts_.lower_bound({id.job, 0}); at != attempts_.end() && at->first < id; ++at) {
+      if (!at->second.end) return true;
+    }
+    for (std::uint32_t before = 1; before < id.attempt; ++before) {
+      const std::string path = directory_of({id.job, before});
+      const auto directory = open_directory(path);
+      if (!directory) {
+        if (::access(path.c_str(), F_OK) == 0) return true;
+        continue;
+      }
+      auto lock = try_lock(directory->get());
+      if (!lock || !*lock) return true;
+      fence_off(*directory);
+      unlock(*std::move(*lock));
+    }
+    return false;
   }
 
   enum class Lock : std::uint8_t { unknown, ours };
@@ -564,12 +585,8 @@ class LocalExecutor::Loop {
   }
 
   void tell(const AttemptEnd& how) {
-    std::function<void(AttemptEnd)> listener;
-    {
-      const std::lock_guard hold(mutex_);
-      listener = listener_;
-    }
-    if (listener) listener(how);
+    const std::lock_guard hold(listener_mutex_);  // while it is called, so that listen() can wait for it
+    if (listener_) listener_(how);
   }
 
   void drop(AttemptId id) {
@@ -626,7 +643,8 @@ class LocalExecutor::Loop {
   Fd epoll_, mail_;
   std::mutex mutex_;
   std::deque<Note> notes_;                    // under mutex_
-  std::function<void(AttemptEnd)> listener_;  // under mutex_
+  std::mutex listener_mutex_;
+  std::function<void(AttemptEnd)> listener_;  // under listener_mutex_
   std::map<AttemptId, Attempt> attempts_;
   std::map<AttemptId, std::int64_t> leaving_;  // folders to be removed, and when to try
   std::map<int, AttemptId> owners_;            // of descriptors
@@ -705,4 +723,4 @@ std::vector<AttemptId> LocalExecutor::kept() const {
   return found;
 }
 
-}  // namespace tenbin
+}  // namespace tenbin::exec

@@ -8,7 +8,7 @@
 #include "base/error.h"
 #include "live/ports.h"
 
-namespace tenbin {
+namespace tenbin::exec {
 
 struct LocalSettings {
   std::string attempt_directory;  // a folder per attempt while it matters; ours alone
@@ -58,4 +58,4 @@ class LocalExecutor final : public Executor {
   std::unique_ptr<Loop> loop_;
 };
 
-}  // namespace tenbin
+}  // namespace tenbin::exec

@@ -17,7 +17,7 @@
 #include <cstdint>
 #include <map>
 
-namespace tenbin {
+namespace tenbin::exec {
 
 namespace {
 
@@ -196,4 +196,4 @@ void become(const MemberPlan& plan) {
   give_up(plan.trouble, sentence("cannot run " + plan.argv[0], errno));
 }
 
-}  // namespace tenbin
+}  // namespace tenbin::exec

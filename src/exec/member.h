@@ -11,7 +11,7 @@
 #include "exec/files.h"
 #include "exec/message.h"
 
-namespace tenbin {
+namespace tenbin::exec {
 
 struct Account {
   std::string name;
@@ -53,4 +53,4 @@ struct MemberPlan {
 /// Makes the calling process, a fresh child with one thread, the member. Does not come back.
 [[noreturn]] void become(const MemberPlan& plan);
 
-}  // namespace tenbin
+}  // namespace tenbin::exec

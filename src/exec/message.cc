@@ -6,7 +6,7 @@
 #include <optional>
 #include <utility>
 
-namespace tenbin {
+namespace tenbin::exec {
 
 namespace {
 
@@ -297,4 +297,4 @@ Result<Message> decode_message(std::string_view text) {
   return message;
 }
 
-}  // namespace tenbin
+}  // namespace tenbin::exec

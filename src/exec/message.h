@@ -12,7 +12,7 @@
 #include "base/error.h"
 #include "live/ports.h"
 
-namespace tenbin {
+namespace tenbin::exec {
 
 inline constexpr std::size_t spec_bytes_max = 16 << 20;
 inline constexpr std::size_t end_bytes_max = 16 << 10;
@@ -66,4 +66,4 @@ Result<Started> decode_started(std::string_view text);
 Result<AttemptEnd> decode_end(std::string_view text);
 Result<Message> decode_message(std::string_view text);
 
-}  // namespace tenbin
+}  // namespace tenbin::exec

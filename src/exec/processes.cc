@@ -20,7 +20,7 @@
 
 #include "exec/files.h"
 
-namespace tenbin {
+namespace tenbin::exec {
 
 namespace {
 
@@ -152,4 +152,4 @@ std::vector<Process> processes_with(const std::vector<std::string>& variables) {
   return found;
 }
 
-}  // namespace tenbin
+}  // namespace tenbin::exec

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-namespace tenbin {
+namespace tenbin::exec {
 
 std::int64_t boot_ms();  // CLOCK_BOOTTIME: never steps, counts while the machine sleeps
 std::int64_t wall_ms();  // UTC
@@ -37,4 +37,4 @@ void end_descendants();
 /// Processes whose environment at exec held all of `variables` ("NAME=value").
 std::vector<Process> processes_with(const std::vector<std::string>& variables);
 
-}  // namespace tenbin
+}  // namespace tenbin::exec

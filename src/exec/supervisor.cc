@@ -25,7 +25,7 @@
 #include "exec/processes.h"
 #include "exec/warden.h"
 
-namespace tenbin {
+namespace tenbin::exec {
 
 namespace {
 
@@ -377,4 +377,4 @@ int supervise(const std::string& attempt_directory, const std::string& token) {
   return n == 1 ? 0 : 1;
 }
 
-}  // namespace tenbin
+}  // namespace tenbin::exec

@@ -2,7 +2,7 @@
 
 #include <string>
 
-namespace tenbin {
+namespace tenbin::exec {
 
 /// What `tenbin supervise DIR TOKEN` does: leaves a supervisor behind that outlives the caller,
 /// runs the attempt described in DIR, and writes its end to DIR/result. Comes back in the first
@@ -13,4 +13,4 @@ namespace tenbin {
 /// around it is undone twice.
 int supervise(const std::string& attempt_directory, const std::string& token);
 
-}  // namespace tenbin
+}  // namespace tenbin::exec

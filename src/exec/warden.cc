@@ -21,7 +21,7 @@
 #include "exec/member.h"
 #include "exec/processes.h"
 
-namespace tenbin {
+namespace tenbin::exec {
 
 namespace {
 
@@ -424,4 +424,4 @@ void keep_ward(const LaunchSpec& spec, const std::string& addresses, std::int64_
   Warden(spec, addresses, until_ms, std::move(channel)).run();
 }
 
-}  // namespace tenbin
+}  // namespace tenbin::exec

@@ -9,7 +9,7 @@
 #include "exec/files.h"
 #include "exec/message.h"
 
-namespace tenbin {
+namespace tenbin::exec {
 
 /// Runs the members to their end, tells it over `channel` (one packet, an encoded AttemptEnd) and
 /// ends the process when the other side of the channel is closed. Renewals and stops arrive on the
@@ -18,4 +18,4 @@ namespace tenbin {
 [[noreturn]] void keep_ward(const LaunchSpec& spec, const std::string& addresses,
                             std::int64_t until_ms, Fd channel);
 
-}  // namespace tenbin
+}  // namespace tenbin::exec

@@ -85,7 +85,14 @@ Result<void> Live::recover() {
   if (!snapshot) return std::unexpected(snapshot.error());
   // History rows of records before the snapshot can only be made by evolving them.
   if (*snapshot && *watermark >= (*snapshot)->sequence) {
-    auto world = decode_world((*snapshot)->bytes);
+    // It must be of this journal: an older or another one may have been put in its place.
+    bool ours = false;
+    const auto looked = journal_.read((*snapshot)->sequence, [&](const Record& record) {
+      ours = record.sequence == (*snapshot)->sequence && record.hash == (*snapshot)->chain;
+      return false;
+    });
+    if (!looked) return looked;
+    auto world = ours ? decode_world((*snapshot)->bytes) : failed("it is not of this journal");
     if (world) {
       world_ = std::move(*world);
       chain_ = (*snapshot)->chain;
@@ -194,6 +201,7 @@ void Live::stop() {
     stopping_ = true;
     mail_.notify_all();
   }
+  executor_.listen({});  // it outlives us
   for (std::thread& thread : threads_) thread.join();
   threads_.clear();
   on_breach(nullptr);
@@ -361,6 +369,11 @@ void Live::publish() {
 
     Followed followed{.sequence = batch->sequence, .chain = batch->chain};
     {
+      // Before anyone can see it: who finds a job gone may at once ask the history for it.
+      const std::lock_guard locked(mutex_);
+      committed_ = std::max(committed_, batch->sequence);
+    }
+    {
       const std::unique_lock writing(reader_mutex_);
       for (const Entry& entry : batch->entries) {
         for (std::size_t i = entry.first; i < entry.last; ++i) {
@@ -372,11 +385,6 @@ void Live::publish() {
     // The World that is followed now is only ever changed by this thread: reading it needs no lock.
     for (const Event& event : batch->facts.events()) tell_executor(event, reader_);
     if (watch_ && batch->facts.size() > 0) watch_(batch->facts.events(), batch->at);
-    {
-      // Before the answers: who is told of an end may at once ask the history for it.
-      const std::lock_guard locked(mutex_);
-      committed_ = std::max(committed_, batch->sequence);
-    }
     for (Entry& entry : batch->entries) {
       if (!entry.message.reply) continue;
       // The memory of the request itself is an event too, the last one.

@@ -127,7 +127,8 @@ class Executor {
   virtual ~Executor() = default;
 
   /// Ends are told to `listener`, from the executor's own thread, at least once each until
-  /// `forget`. Call before anything else.
+  /// `forget`. Call before anything else. When it returns, no listener of before is or will be
+  /// called; an empty one ends the telling. Not to be called by a listener.
   virtual void listen(std::function<void(AttemptEnd)> listener) = 0;
 
   /// Starts an attempt whose start is already in the journal. Never blocks; trouble arrives as

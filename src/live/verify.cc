@@ -50,6 +50,8 @@ Result<Verification> verify(Journal& journal, const std::function<void(std::uint
   JsonDocument document;
   Facts facts, again;
   Result<void> good;
+  const auto snapshot = journal.newest_snapshot();
+  if (!snapshot) return std::unexpected(snapshot.error());
   const auto read = journal.read(1, [&](const Record& record) {
     const auto wrong = [&](const std::string& what) {
       good = failed("record " + std::to_string(record.sequence) + ": " + what);
@@ -80,6 +82,10 @@ Result<Verification> verify(Journal& journal, const std::function<void(std::uint
     if (std::has_single_bit(result.records)) {
       if (const auto broken = broken_promise(world); !broken.empty()) return wrong("no longer holds: " + std::string(broken));
     }
+    if (*snapshot && (*snapshot)->sequence == record.sequence &&
+        ((*snapshot)->chain != record.hash || (*snapshot)->bytes != encode(world))) {
+      return wrong("the snapshot that was taken after it is not what the journal says");
+    }
     if (progress && result.records % 10'000 == 0) progress(result.records);
     return true;
   });
@@ -92,8 +98,7 @@ Result<Verification> verify(Journal& journal, const std::function<void(std::uint
   if (result.unallocated + result.free + result.held + result.spent + result.expired != result.in_lots) {
     return failed("credits do not add up");
   }
-  const auto snapshot = journal.newest_snapshot();
-  if (snapshot && *snapshot) {
+  if (*snapshot) {
     if ((*snapshot)->sequence > result.records) return failed("a snapshot is newer than the journal");
     if (auto decoded = decode_world((*snapshot)->bytes); !decoded) {
       return failed("snapshot " + std::to_string((*snapshot)->sequence) + ": " + decoded.error().what);

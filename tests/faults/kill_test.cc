@@ -27,7 +27,7 @@ std::uint64_t number_from(const char* name, std::uint64_t otherwise) {
   return text && *text ? std::strtoull(text, nullptr, 10) : otherwise;
 }
 
-const char* const script = R"(
+const char* const script = R"sh(
 exec 9>>"$TRACE/lock-$TENBIN_JOB_ID-$TENBIN_RANK"
 flock -n 9 || echo "$TENBIN_JOB_ID $TENBIN_ATTEMPT $TENBIN_RANK" >> "$TRACE/overlap"
 echo "start $TENBIN_ATTEMPT $TENBIN_RANK $(date +%s%3N)" >> "$TRACE/log-$TENBIN_JOB_ID"
@@ -35,7 +35,7 @@ sleep $LENGTH
 echo "job $TENBIN_JOB_ID attempt $TENBIN_ATTEMPT"
 echo "stop $TENBIN_ATTEMPT $TENBIN_RANK $(date +%s%3N)" >> "$TRACE/log-$TENBIN_JOB_ID"
 exit $CODE
-)";
+)sh";
 
 std::string quoted(const std::string& text) {
   std::string out;
@@ -138,7 +138,7 @@ std::set<std::int64_t> all_jobs(Caller& caller) {
   std::string before;
   for (;;) {
     const Reply reply = caller.get("/v1/jobs?limit=500" + before);
-    REQUIRE_MESSAGE(reply.status == 200, reply.trouble + reply.body);
+    REQUIRE_MESSAGE(reply.status == 200, (reply.trouble + reply.body));
     JsonDocument document;
     const auto root = document.parse(reply.body);
     REQUIRE(root);

@@ -216,6 +216,7 @@ TEST_CASE("fifty lives of a service, killed at any moment") {
     struct Answered {
       Asked asked;
       Decision decision;
+      Instant at;
     };
     struct Heard {  // what clients had been told before the kill
       std::mutex mutex;
@@ -230,14 +231,23 @@ TEST_CASE("fifty lives of a service, killed at any moment") {
       std::unique_ptr<MemoryJournal> left;
       std::unique_ptr<MemoryHistory> left_history;
       {
+        {  // what it recovers, before anything happens
+          const auto copy = journal->after_restart();
+          MemoryHistory its_history(history->state());
+          FakeExecutor executor(machines);
+          const auto found = Live::open(*copy, executor, its_history, clock, {});
+          REQUIRE_MESSAGE(found, found.error().what);
+          const World start = (*found)->read([](const World& w) { return w; });
+          REQUIRE(broken_promise(start) == "");
+          REQUIRE(encode(start) == encode(replayed(*copy)));
+        }
         Service s(*journal, *history, clock, machines, {.snapshot_every = 1 + rng.below(60)});
         REQUIRE_MESSAGE(s.live, s.trouble);
-        const World start = s.world();
-        REQUIRE(broken_promise(start) == "");
-        REQUIRE(encode(start) == encode(replayed(*journal)));
         for (const Answered& a : promised) {
           const Answered* known = &a;
           const Decision again = s.ask(known->asked.command, known->asked.request, {}, known->asked.by).decision;
+          INFO("answered at ", known->at.ms, ", now ", s.world().now.ms, ", command ", command_names[known->asked.command.index()],
+               " ", again ? "" : text_of(again.error().reason).name);
           REQUIRE(again.has_value() == known->decision.has_value());
           if (again) REQUIRE(*again == *known->decision);
           if (!again) REQUIRE(again.error().reason == known->decision.error().reason);
@@ -258,7 +268,7 @@ TEST_CASE("fifty lives of a service, killed at any moment") {
           message.reply = [heard, asked](const Answer& answer) {
             const std::lock_guard lock(heard->mutex);
             ++heard->told;
-            if (!heard->dead && asked.request) heard->answers.push_back({asked, answer.decision});
+            if (!heard->dead && asked.request) heard->answers.push_back({asked, answer.decision, answer.at});
           };
           s.live->ask(std::move(message));
           ++asked_count;

@@ -269,7 +269,7 @@ void declare_fleet(Caller& officer) {
     {"kind": "node", "name": "node-0", "pool": "pool", "first_device": 0},
     {"kind": "node", "name": "node-1", "pool": "pool", "first_device": 4},
     {"kind": "price", "pool": "pool", "gpu_hour": "3600", "fraction_factor": "1.1"}]})");
-  REQUIRE_MESSAGE(reply.status == 200, reply.body + reply.trouble);
+  REQUIRE_MESSAGE(reply.status == 200, (reply.body + reply.trouble));
   REQUIRE_MESSAGE(reply.body.find("\"refused\":null") != std::string::npos, reply.body);
 }
 

@@ -25,6 +25,12 @@ Decision decide(const World& world, const Asked&, const DeclareFunder& c, Instan
   if (c.commitment.minor > money_max || committed > credits_max.count) {
     return std::unexpected(refuse(Reason::amount_too_large));
   }
+  // All that all funders promise fits the ledger too, so that every total does.
+  Wide promised = committed;
+  world.funders.each([&](FunderId, const Funder& f) {
+    if (f.name != c.name) promised += world.accounts.at(f.account).overdraft.count;
+  });
+  if (promised > credits_max.count) return std::unexpected(refuse(Reason::amount_too_large));
   if (const FunderId id = find_name(world.index.funders, c.name)) {
     const Funder& f = world.funders.at(id);
     return already(id, f.title == c.title && f.commitment == c.commitment &&
