@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -44,6 +45,7 @@ class TemporaryFolder {
     std::string pattern = (std::filesystem::temp_directory_path() / "tenbin-bench-XXXXXX").string();
     if (!::mkdtemp(pattern.data())) give_up("no temporary folder");
     path_ = pattern;
+    ::chmod(pattern.c_str(), 0711);  // as root, jobs run as another account, which must pass through
   }
   ~TemporaryFolder() {
     std::error_code ignored;

@@ -204,7 +204,8 @@ int serve(const std::vector<std::string>& words) {
   auto history = SqliteHistory::open(settings.state);
   if (!history) return complain(history.error().what);
   if (::geteuid() == 0) {
-    std::filesystem::create_directories(settings.work, made);
+    // What we make ourselves the job account may pass through; a folder that was there is its owner's.
+    if (std::filesystem::create_directories(settings.work, made)) ::chmod(settings.work.c_str(), 0711);
     // Others may pass through, and look at nothing.
     for (std::filesystem::path p = settings.work; p != p.root_path() && p.string().starts_with("/var/lib/tenbin"); p = p.parent_path()) {
       ::chmod(p.c_str(), 0711);

@@ -311,33 +311,12 @@ class LocalExecutor::Loop {
       } else if (attempt.stop_wanted) {
         fence_off(attempt.directory);
         end(attempt, Outcome::stopped, "it was stopped before it started");
-      } else if (!earlier_runs(attempt.spec.attempt.id)) {  // else it is looked at again
+      } else {
         token = prepare_launch(attempt);
       }
     }
     unlock(*std::move(*lock));
     if (token) launch(attempt, *token);
-  }
-
-  // Whether an attempt before this one of the same job may still run, or be about to: when its node
-  // was evacuated, the World has given the job another place while the first is still being stopped.
-  bool earlier_runs(AttemptId id) {
-    for (auto at = attempts_.lower_bound({id.job, 0}); at != attempts_.end() && at->first < id; ++at) {
-      if (!at->second.end) return true;
-    }
-    for (std::uint32_t before = 1; before < id.attempt; ++before) {
-      const std::string path = directory_of({id.job, before});
-      const auto directory = open_directory(path);
-      if (!directory) {
-        if (::access(path.c_str(), F_OK) == 0) return true;
-        continue;
-      }
-      auto lock = try_lock(directory->get());
-      if (!lock || !*lock) return true;
-      fence_off(*directory);
-      unlock(*std::move(*lock));
-    }
-    return false;
   }
 
   enum class Lock : std::uint8_t { unknown, ours };

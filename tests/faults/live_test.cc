@@ -20,6 +20,7 @@
 #include "codec/record.h"
 #include "codec/snapshot.h"
 #include "codec/spec.h"
+#include "core/limits.h"
 #include "faults/outside.h"
 #include "live/live.h"
 #include "live/verify.h"
@@ -245,6 +246,7 @@ TEST_CASE("fifty lives of a service, killed at any moment") {
         REQUIRE_MESSAGE(s.live, s.trouble);
         for (const Answered& a : promised) {
           const Answered* known = &a;
+          if (std::max(s.world().now, clock.now()) - known->at >= request_memory) continue;  // forgotten, as is promised
           const Decision again = s.ask(known->asked.command, known->asked.request, {}, known->asked.by).decision;
           INFO("answered at ", known->at.ms, ", now ", s.world().now.ms, ", command ", command_names[known->asked.command.index()],
                " ", again ? "" : text_of(again.error().reason).name);
@@ -879,7 +881,7 @@ TEST_CASE("a request that broke a promise is set aside, and refused after the re
   Service s(journal, history, clock, machines, {.quarantine_file = file});
   REQUIRE(s.live);
   const DeclareProvider harmless{"provider", ""};
-  for (const std::uint64_t id : {5, 6}) {
+  for (const std::uint64_t id : {std::uint64_t{5}, std::uint64_t{6}}) {
     const Decision refused = s.decide(harmless, request(id));
     REQUIRE(!refused);
     CHECK(refused.error().reason == Reason::quarantined);

@@ -11,6 +11,8 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <map>
+#include <string>
 
 #include "base/assert.h"
 #include "codec/record.h"
@@ -36,6 +38,44 @@ void run_seeds(std::uint64_t count, void (*one)(std::uint64_t)) {
   for (seed_in_work = only ? only : 1; seed_in_work <= last; ++seed_in_work) one(seed_in_work);
 }
 
+/// What must be answered to a request id: the same as before to the same question, a refusal to another,
+/// until it is forgotten after seven days.
+class Memory {
+ public:
+  void check(const Asked& asked, Instant at, const Decision& decision, std::span<const Event> events) {
+    if (asked.request) {
+      std::string question = std::to_string(asked.by.value) + " ";
+      JsonWriter out(question);
+      write_command(out, asked.command);
+      if (const auto said = said_.find(asked.request); said != said_.end()) {
+        REQUIRE(events.empty());
+        if (said->second.question == question) {
+          REQUIRE(decision == said->second.decision);
+        } else {
+          REQUIRE(decision == std::unexpected(refuse(Reason::request_reused)));
+        }
+      } else {
+        said_.emplace(asked.request, Said{std::move(question), decision, at});
+      }
+    }
+    for (const Event& event : events) {
+      const RequestsForgotten* forgotten = std::get_if<RequestsForgotten>(&event);
+      if (!forgotten) continue;
+      const Instant horizon = at - Span{7LL * 86'400'000};
+      const std::size_t count = std::erase_if(said_, [&](const auto& said) { return said.second.at < horizon; });
+      REQUIRE(forgotten->count == count);
+    }
+  }
+
+ private:
+  struct Said {
+    std::string question;
+    Decision decision;
+    Instant at;
+  };
+  std::map<RequestId, Said> said_;
+};
+
 bool is_answer(const Event& event) { return std::holds_alternative<RequestAnswered>(event); }
 
 void one_history(std::uint64_t seed) {
@@ -44,6 +84,7 @@ void one_history(std::uint64_t seed) {
   Story story(dice);
   World world, restored, rebuilt;
   Auditor auditor;
+  Memory memory;
   Facts facts, same_facts, read_facts;
   JsonDocument document;
   std::string record_text, before = encode(world);
@@ -62,6 +103,7 @@ void one_history(std::uint64_t seed) {
     auditor.hear(asked, now, facts.events());
     auditor.compare(world);
     REQUIRE(auditor.complaint() == "");
+    memory.check(asked, now, decision, facts.events());
 
     // A refusal changes nothing, but for the answer if it is to be remembered.
     const std::string after = facts.size() > 0 ? encode(world) : before;
@@ -154,7 +196,6 @@ void one_kept_promise(std::uint64_t seed) {
   std::multimap<Instant, std::pair<JobId, std::uint32_t>> ends;
   JobId head;
   Instant promised = Instant{INT64_MAX};
-  std::uint64_t kept = 0;
   for (int step = 0; step < 150; ++step) {
     // To the next end, or a little on.
     Instant next = now + Span{static_cast<std::int64_t>(rng.below(4)) * 60'000};
@@ -190,7 +231,6 @@ void one_kept_promise(std::uint64_t seed) {
       ends.emplace(now + runtime, std::pair{started->job, started->attempt});
       if (started->job == head) {
         REQUIRE(now <= promised);
-        ++kept;
       }
     }
     // Who is the head now, and what is it promised?
@@ -208,7 +248,6 @@ void one_kept_promise(std::uint64_t seed) {
     REQUIRE(now <= at);
     promised = at;
   }
-  static_cast<void>(kept);
 }
 
 }  // namespace
