@@ -1,5 +1,6 @@
-// Any bytes may be said to be JSON: they are an error, or a value that is the same when it is written and
-// parsed again. Any bytes may stand in a text that is written: it can always be parsed again.
+// Any bytes may be said to be JSON: they are an error, or a value that is the same when it is
+// written and parsed again. Any bytes may stand in a text that is written: it can always be parsed
+// again.
 
 #include <cstddef>
 #include <cstdint>

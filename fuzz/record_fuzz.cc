@@ -1,5 +1,5 @@
-// Any bytes may lie in a journal: they are an error, or a record that says the same when it is written
-// and read again.
+// Any bytes may lie in a journal: they are an error, or a record that says the same when it is
+// written and read again.
 
 #include <cstddef>
 #include <cstdint>

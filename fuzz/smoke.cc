@@ -1,5 +1,5 @@
-// Runs every fuzz target on a few hundred inputs from seeds, so that all of them are built and work in
-// the default tests: random bytes, and altered examples of what the targets read.
+// Runs every fuzz target on a few hundred inputs from seeds, so that all of them are built and work
+// in the default tests: random bytes, and altered examples of what the targets read.
 
 #include <cstdint>
 #include <cstdio>
@@ -29,7 +29,8 @@ std::uint64_t seed_in_work = 0;
 /// A history's snapshot and its records.
 std::vector<std::string> examples() {
   std::vector<std::string> result{
-      "job_id,submit,gpus,runtime,walltime,user\n1,0,4,10,20,1\n2,0,8,10,10,1\n3,5,1,5,5,2\n4,6,2,30,40,1\n",
+      "job_id,submit,gpus,runtime,walltime,user\n1,0,4,10,20,1\n2,0,8,10,10,1\n3,5,1,5,5,2\n4,6,2,"
+      "30,40,1\n",
       "POST /v1/jobs?after=1 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}",
       R"({"a":[1,-2,18446744073709551615,1.5e3,true,null],"b":{"c":"\u3042\"\\ text"}})",
   };
@@ -74,7 +75,9 @@ std::string any_input(Rng& rng, const std::vector<std::string>& examples) {
 }  // namespace
 
 int main() {
-  on_breach([](const char*) { std::fprintf(stderr, "%s, seed %d\n", target_in_work, static_cast<int>(seed_in_work)); });
+  on_breach([](const char*) {
+    std::fprintf(stderr, "%s, seed %d\n", target_in_work, static_cast<int>(seed_in_work));
+  });
   const std::vector<std::string> texts = examples();
   const auto run = [&](const char* name, int (*target)(const std::uint8_t*, std::size_t)) {
     target_in_work = name;

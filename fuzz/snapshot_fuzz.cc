@@ -1,6 +1,6 @@
-// Any bytes may be said to be a World: they are an error, or the only bytes for what they decode to.
-// Bytes that mean something are hard to guess, so the input also tells a story whose snapshot is then
-// altered in a few places.
+// Any bytes may be said to be a World: they are an error, or the only bytes for what they decode
+// to. Bytes that mean something are hard to guess, so the input also tells a story whose snapshot
+// is then altered in a few places.
 
 #include <algorithm>
 #include <cstddef>

@@ -1,5 +1,5 @@
-// Any bytes may be a trace: they are an error that says where, or jobs within the limits, in order. A
-// small trace is also scheduled: by the World as by the obvious way.
+// Any bytes may be a trace: they are an error that says where, or jobs within the limits, in order.
+// A small trace is also scheduled: by the World as by the obvious way.
 
 #include <algorithm>
 #include <cstddef>
@@ -28,7 +28,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   // Near the end of the calendar no credit is valid.
   if (jobs.empty() || jobs.size() > 100 || jobs.back().submit >= instant_max) return 0;
   for (const auto policy : {oracle::Policy::fifo, oracle::Policy::easy}) {
-    World world = replay_world(jobs, {.gpus = 8}, policy == oracle::Policy::easy ? Backfill::easy : Backfill::none);
+    World world = replay_world(jobs, {.gpus = 8},
+                               policy == oracle::Policy::easy ? Backfill::easy : Backfill::none);
     TENBIN_ASSERT(replay(world, jobs).starts == oracle::counted(jobs, 8, policy, never));
     TENBIN_ASSERT(sound(world));
   }

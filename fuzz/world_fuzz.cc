@@ -1,5 +1,5 @@
-// Any bytes are a legal history. They choose commands, mostly sensible ones; after each the World keeps
-// its promises, and at the end its snapshot is the same World.
+// Any bytes are a legal history. They choose commands, mostly sensible ones; after each the World
+// keeps its promises, and at the end its snapshot is the same World.
 
 #include <cstddef>
 #include <cstdint>

@@ -274,7 +274,6 @@ void Api::jobs(const CallPtr& call) {
   query.limit = static_cast<std::size_t>(limit);
   query.before = before == INT64_MAX ? 0 : static_cast<std::uint64_t>(before);
   slowly([this, call, query, before] {
-    live_.catch_up_history();
     struct Item {
       std::uint64_t id;
       std::string text;
@@ -308,6 +307,7 @@ void Api::jobs(const CallPtr& call) {
         items.push_back({ids[i].value, std::move(text)});
       }
     });
+    live_.catch_up_history();  // after that look: what had left the World by then is found here
     for (const std::string& project : projects) {
       if (!call->caller.sees_all() && !may_see(call->caller, project)) continue;
       HistoryQuery one = query;

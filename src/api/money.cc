@@ -79,7 +79,6 @@ void Api::balance(const CallPtr& call, const std::string& name) {
 
 void Api::project_statement(const CallPtr& call, const std::string& name) {
   slowly([this, call, name] {
-    live_.catch_up_history();
     std::string body;
     JsonWriter out(body);
     out.begin_object();
@@ -106,7 +105,8 @@ void Api::project_statement(const CallPtr& call, const std::string& name) {
     });
     if (!there) return call->reply(problem(refuse(Reason::unknown_project), call->caller.language));
 
-    // The lines: each record's charges to lots, gathered by job.
+    // The lines: each record's charges to lots, gathered by job. What the sums have is there by then.
+    live_.catch_up_history();
     out.key("lines").begin_array();
     Credits listed;
     std::uint64_t after = 0;

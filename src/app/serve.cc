@@ -23,6 +23,7 @@
 
 #include "api/api.h"
 #include "codec/hash.h"
+#include "exec/gpu_probe.h"
 #include "exec/local_executor.h"
 #include "live/live.h"
 #include "live/verify.h"
@@ -251,6 +252,22 @@ int serve(const std::vector<std::string>& words) {
   std::printf("tenbin: serving %s, state %s, ready in %.2f s (snapshot %llu and %llu records)\n", url.c_str(),
               settings.state.c_str(), seconds, static_cast<unsigned long long>(recovery.snapshot),
               static_cast<unsigned long long>(recovery.records));
+  const std::vector<exec::GpuFound> gpus = exec::probe_gpus();
+  for (const exec::GpuFound& gpu : gpus) {
+    std::printf("tenbin: device %d of this machine is a %s with %lld MiB\n", gpu.index, gpu.model.c_str(),
+                static_cast<long long>(gpu.memory_mib));
+  }
+  if (gpus.empty()) std::printf("tenbin: no NVIDIA GPU found; GPUs are the slots that nodes declare\n");
+  // A node that declares devices which are not there would give jobs GPUs that do not exist.
+  (*live)->read([&](const World& world) {
+    world.nodes.each([&](NodeId, const Node& node) {
+      const std::uint32_t last = node.first_device + world.pools.at(node.pool).gpus_per_node;
+      if (!gpus.empty() && last > gpus.size()) {
+        std::printf("tenbin: node %s declares devices %u to %u, and this machine has %zu\n", node.name.c_str(),
+                    node.first_device, last - 1, gpus.size());
+      }
+    });
+  });
   std::printf("tenbin: the first officer's token is in %s/admin.token\n", settings.state.c_str());
   std::fflush(stdout);
 

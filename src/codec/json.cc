@@ -60,7 +60,8 @@ JsonDocument& JsonDocument::operator=(JsonDocument&&) noexcept = default;
 Result<JsonValue> JsonDocument::parse(std::string_view text) {
   constexpr std::size_t depth_max = 64;
   if (parser_->parser.max_depth() != depth_max) {
-    if (parser_->parser.allocate(std::max<std::size_t>(text.size(), 4096), depth_max) != simdjson::SUCCESS) {
+    if (parser_->parser.allocate(std::max<std::size_t>(text.size(), 4096), depth_max) !=
+        simdjson::SUCCESS) {
       return failed("out of memory");
     }
   }
@@ -71,10 +72,18 @@ Result<JsonValue> JsonDocument::parse(std::string_view text) {
   return value_of(root);
 }
 
-bool JsonValue::is_object() const { return exists() && element_of(*this).is_object(); }
-bool JsonValue::is_array() const { return exists() && element_of(*this).is_array(); }
-bool JsonValue::is_string() const { return exists() && element_of(*this).is_string(); }
-bool JsonValue::is_null() const { return exists() && element_of(*this).is_null(); }
+bool JsonValue::is_object() const {
+  return exists() && element_of(*this).is_object();
+}
+bool JsonValue::is_array() const {
+  return exists() && element_of(*this).is_array();
+}
+bool JsonValue::is_string() const {
+  return exists() && element_of(*this).is_string();
+}
+bool JsonValue::is_null() const {
+  return exists() && element_of(*this).is_null();
+}
 
 std::optional<std::int64_t> JsonValue::integer() const {
   std::int64_t number = 0;
@@ -112,7 +121,8 @@ JsonValue JsonValue::operator[](std::string_view key) const {
 
 std::size_t JsonValue::size() const {
   if (is_array()) return simdjson::dom::array{element_of(*this).get_array().value_unsafe()}.size();
-  if (is_object()) return simdjson::dom::object{element_of(*this).get_object().value_unsafe()}.size();
+  if (is_object())
+    return simdjson::dom::object{element_of(*this).get_object().value_unsafe()}.size();
   return 0;
 }
 

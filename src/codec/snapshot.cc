@@ -174,8 +174,8 @@ class In {
   void get(Table<IdType, Row>& table) {
     const std::uint64_t next = number();
     const std::size_t size = length();
-    // Only jobs leave the World; all other rows stay. Ids of jobs far above what the bytes could hold
-    // would make the table's directory huge.
+    // Only jobs leave the World; all other rows stay. Ids of jobs far above what the bytes could
+    // hold would make the table's directory huge.
     constexpr std::uint64_t id_max = std::uint64_t{1} << 40, span_max = std::uint64_t{1} << 34;
     if (next == 0 || next > id_max) fail();
     if (!std::is_same_v<Row, Job> && next != size + 1) fail();
@@ -225,9 +225,12 @@ void each_part(W& world, Visit&& visit) {
   visit(world.jobs);
 }
 
-bool between(auto low, auto value, auto high) { return low <= value && value <= high; }
+bool between(auto low, auto value, auto high) {
+  return low <= value && value <= high;
+}
 
-/// Checks that every id in a row leads to a row, and that every number is one that the World may hold.
+/// Checks that every id in a row leads to a row, and that every number is one that the World may
+/// hold.
 class References {
  public:
   explicit References(const World& world) : world_(world) {}
@@ -236,18 +239,20 @@ class References {
   bool hold(const T& value) const {
     if constexpr (std::is_same_v<T, Account>) {
       const auto sane = [](Credits c) { return between(Credits{0}, c, credits_max); };
-      return sane(value.debits_pending) && sane(value.debits_posted) && sane(value.credits_pending) &&
-             sane(value.credits_posted) && sane(value.overdraft);
+      return sane(value.debits_pending) && sane(value.debits_posted) &&
+             sane(value.credits_pending) && sane(value.credits_posted) && sane(value.overdraft);
     } else if constexpr (std::is_same_v<T, Funder>) {
       return there(world_.accounts, value.account);
     } else if constexpr (std::is_same_v<T, Grant>) {
-      return there(world_.programmes, value.programme) && there(world_.organisations, value.organisation);
+      return there(world_.programmes, value.programme) &&
+             there(world_.organisations, value.organisation);
     } else if constexpr (std::is_same_v<T, Lot>) {
       return there(world_.grants, value.grant) && there(world_.funders, value.funder) &&
              there(world_.accounts, value.unallocated) && there(world_.accounts, value.gone);
     } else if constexpr (std::is_same_v<T, Project>) {
       return there(world_.organisations, value.organisation) &&
-             std::ranges::all_of(value.members, [&](PersonId p) { return there(world_.persons, p); });
+             std::ranges::all_of(value.members,
+                                 [&](PersonId p) { return there(world_.persons, p); });
     } else if constexpr (std::is_same_v<T, Allocation>) {
       return there(world_.grants, value.grant) && there(world_.projects, value.project);
     } else if constexpr (std::is_same_v<T, Share>) {
@@ -259,7 +264,8 @@ class References {
     } else if constexpr (std::is_same_v<T, Pool>) {
       return there(world_.providers, value.provider) && there(world_.regions, value.region) &&
              there(world_.models, value.model) && size(value) &&
-             std::ranges::all_of(value.prices, [&](PriceId p) { return there(world_.prices, p); }) &&
+             std::ranges::all_of(value.prices,
+                                 [&](PriceId p) { return there(world_.prices, p); }) &&
              promise(value.promise);
     } else if constexpr (std::is_same_v<T, Node>) {
       return there(world_.pools, value.pool) && world_.pools.at(value.pool).kind == PoolKind::nodes;
@@ -279,7 +285,8 @@ class References {
     return table.find(id) != nullptr;
   }
   static bool size(const Pool& pool) {
-    if (!between(Cpus{0}, pool.cpus, cpus_max) || !between(Memory{0}, pool.memory, memory_max)) return false;
+    if (!between(Cpus{0}, pool.cpus, cpus_max) || !between(Memory{0}, pool.memory, memory_max))
+      return false;
     return pool.kind == PoolKind::nodes
                ? between(1u, pool.gpus_per_node, gpus_per_node_max) && pool.counted == Gpus{0}
                : pool.gpus_per_node == 0 && between(Gpus{1}, pool.counted, gpus_max);
@@ -298,8 +305,10 @@ class References {
         job.limit > time_limit_max || job.started < instant_min || job.started > instant_max) {
       return false;
     }
-    if (!between(Cpus{0}, job.shape.cpus, cpus_max) || !between(Memory{0}, job.shape.memory, memory_max) ||
-        !between(Rate{0}, job.rate, rate_max) || (job.shape.packing == Packing::count && job.shape.members != 1)) {
+    if (!between(Cpus{0}, job.shape.cpus, cpus_max) ||
+        !between(Memory{0}, job.shape.memory, memory_max) ||
+        !between(Rate{0}, job.rate, rate_max) ||
+        (job.shape.packing == Packing::count && job.shape.members != 1)) {
       return false;
     }
     if (job.pools.empty()) return false;
@@ -312,15 +321,16 @@ class References {
       held += leg.amount.count;
     }
     if (held != job.held.count) return false;
-    if (job.promised && (!there(world_.pools, job.promised) || job.state != JobState::queued)) return false;
+    if (job.promised && (!there(world_.pools, job.promised) || job.state != JobState::queued))
+      return false;
     if (!job.active()) return !job.pool && job.slices.empty();
     if (!there(world_.pools, job.pool) || !job.pools.has(job.pool)) return false;
     const Pool& pool = world_.pools.at(job.pool);
     if (pool.kind == PoolKind::counted) return job.slices.empty();
     return !job.slices.empty() && std::ranges::all_of(job.slices, [&](const Slice& slice) {
-      return there(world_.nodes, slice.node) && world_.nodes.at(slice.node).pool == job.pool && slice.mask != 0 &&
-             std::uint64_t{slice.mask} >> pool.gpus_per_node == 0 && slice.milli < 1'000 &&
-             (slice.milli == 0 || std::has_single_bit(slice.mask));
+      return there(world_.nodes, slice.node) && world_.nodes.at(slice.node).pool == job.pool &&
+             slice.mask != 0 && std::uint64_t{slice.mask} >> pool.gpus_per_node == 0 &&
+             slice.milli < 1'000 && (slice.milli == 0 || std::has_single_bit(slice.mask));
     });
   }
   const World& world_;
@@ -347,7 +357,8 @@ bool all_have_room(const World& world) {
       auto& [cpus, memory] = used[slice.node];
       cpus += job.shape.cpus;
       memory += job.shape.memory;
-      room = room && (pool.cpus == Cpus{0} || cpus <= pool.cpus) && (pool.memory == Memory{0} || memory <= pool.memory);
+      room = room && (pool.cpus == Cpus{0} || cpus <= pool.cpus) &&
+             (pool.memory == Memory{0} || memory <= pool.memory);
     }
   });
   return room;
@@ -429,14 +440,15 @@ Result<World> decode_world(std::string_view bytes) {
   if (!in.good() || !in.done()) return failed("the snapshot is cut off or damaged");
 
   const References references(world);
-  bool hold = world.now >= instant_min && world.pools.size() <= pools_max && world.regions.size() <= regions_max &&
-              world.models.size() <= gpu_models_max;
+  bool hold = world.now >= instant_min && world.pools.size() <= pools_max &&
+              world.regions.size() <= regions_max && world.models.size() <= gpu_models_max;
   each_part(world, [&](const auto& part) {
     if constexpr (requires { part.each([](auto, const auto&) {}); }) {
       part.each([&](auto, const auto& row) { hold = hold && references.hold(row); });
     }
   });
-  if (!hold) return failed("the snapshot refers to rows that are not there, or a number is out of range");
+  if (!hold)
+    return failed("the snapshot refers to rows that are not there, or a number is out of range");
   if (!balanced(world.accounts)) return failed("the snapshot's books do not balance");
   if (!all_have_room(world)) return failed("the snapshot gives a GPU, a CPU or memory twice");
   if (!promises_agree(world)) return failed("the snapshot's promises contradict each other");

@@ -112,6 +112,30 @@ TEST_CASE("SIGTERM while somebody waits for a job: the waiter is told how things
   CHECK(took < std::chrono::seconds(3));
 }
 
+// Lists look at the World and at the history, one after the other; a job that moves from one to the
+// other meanwhile was in neither once.
+TEST_CASE("a job is in every list from its acknowledgement on, and the statement always adds up") {
+  const TestFolder folder;
+  Daemon service({.state = folder.state(), .work = folder.work()});
+  REQUIRE_MESSAGE(service.start(), service.words());
+  Caller officer(service.url(), service.token());
+  declare_fleet(officer);
+  constexpr int jobs = 60;
+  for (int i = 0; i < jobs; ++i) REQUIRE(officer.post("/v1/jobs", sleeper("0")).status == 201);
+  int lists = 0;
+  REQUIRE(within(60, [&] {
+    const Reply list = officer.get("/v1/jobs?limit=1000");
+    JsonDocument document;
+    const auto root = document.parse(list.body);
+    REQUIRE(root);
+    REQUIRE((*root)["items"].size() == jobs);
+    REQUIRE(officer.get("/v1/projects/project/statement").body.find("\"adds_up\":true") != std::string::npos);
+    ++lists;
+    return list.body.find("queued") == std::string::npos && list.body.find("running") == std::string::npos;
+  }));
+  MESSAGE(lists << " lists while " << jobs << " jobs came to their ends");
+}
+
 TEST_CASE("two services never share a state folder") {
   const TestFolder folder;
   Daemon service({.state = folder.state(), .work = folder.work()});

@@ -1,6 +1,6 @@
-// Schedules that must come out byte for byte, through the whole World: every job is submitted, held,
-// started, ended and charged. The published files are read where they are; two small cases lie beside
-// this file. TENBIN_LONG=1: all published cases.
+// Schedules that must come out byte for byte, through the whole World: every job is submitted,
+// held, started, ended and charged. The published files are read where they are; two small cases
+// lie beside this file. TENBIN_LONG=1: all published cases.
 
 #include <doctest/doctest.h>
 
@@ -19,9 +19,12 @@ namespace {
 
 using oracle::Policy;
 
-Backfill backfill_of(Policy policy) { return policy == Policy::easy ? Backfill::easy : Backfill::none; }
+Backfill backfill_of(Policy policy) {
+  return policy == Policy::easy ? Backfill::easy : Backfill::none;
+}
 
-std::vector<Instant> scheduled(const std::vector<TraceJob>& jobs, const ReplayFleet& fleet, Backfill backfill) {
+std::vector<Instant> scheduled(const std::vector<TraceJob>& jobs, const ReplayFleet& fleet,
+                               Backfill backfill) {
   World world = replay_world(jobs, fleet, backfill);
   const std::vector<Instant> starts = replay(world, jobs).starts;
   REQUIRE(broken_promise(world) == "");
@@ -33,11 +36,14 @@ std::string csv(const std::vector<TraceJob>& jobs, const std::vector<Instant>& s
   for (std::size_t i = 0; i < jobs.size(); ++i) rows.emplace_back(jobs[i].id, starts[i]);
   std::ranges::sort(rows);
   std::string text = "job_id,start\n";
-  for (const auto& [id, start] : rows) text += std::to_string(id) + "," + std::to_string(start.ms) + "\n";
+  for (const auto& [id, start] : rows)
+    text += std::to_string(id) + "," + std::to_string(start.ms) + "\n";
   return text;
 }
 
-bool long_run() { return std::getenv("TENBIN_LONG") != nullptr; }  // NOLINT(concurrency-mt-unsafe)
+bool long_run() {
+  return std::getenv("TENBIN_LONG") != nullptr;
+}  // NOLINT(concurrency-mt-unsafe)
 
 struct Published {
   const char* name;
@@ -49,10 +55,14 @@ std::vector<TraceJob> many_ties(Rng& rng, std::uint64_t count, std::uint64_t gpu
   std::vector<TraceJob> jobs;
   for (std::uint64_t id = 1; id <= count; ++id) {
     TraceJob job{.id = id, .submit = Instant{static_cast<std::int64_t>(rng.below(count / 2)) * 10}};
-    job.gpus = static_cast<std::uint32_t>(1 + rng.below(rng.chance(200'000) ? gpus_max : 1 + gpus_max / 3));
+    job.gpus = static_cast<std::uint32_t>(
+        1 + rng.below(rng.chance(200'000) ? gpus_max : 1 + gpus_max / 3));
     job.limit = Span{static_cast<std::int64_t>(1 + rng.below(5)) * 20};
-    job.runtime = rng.chance(400'000) ? job.limit
-                                      : Span{static_cast<std::int64_t>(1 + rng.below(static_cast<std::uint64_t>(job.limit.count) / 10)) * 10};
+    job.runtime = rng.chance(400'000)
+                      ? job.limit
+                      : Span{static_cast<std::int64_t>(
+                                 1 + rng.below(static_cast<std::uint64_t>(job.limit.count) / 10)) *
+                             10};
     job.user = static_cast<std::uint32_t>(rng.below(3));
     jobs.push_back(job);
   }
@@ -69,9 +79,11 @@ TEST_CASE("the published schedules come out byte for byte") {
     MESSAGE("SKIPPED: the published schedules are not here (TENBIN_SHARED)");
     return;
   }
-  constexpr std::array quick{Published{"s1_1k_g64", 64}, Published{"s2_1k_g64_u", 64}, Published{"s8_ties_2k_g32", 32}};
+  constexpr std::array quick{Published{"s1_1k_g64", 64}, Published{"s2_1k_g64_u", 64},
+                             Published{"s8_ties_2k_g32", 32}};
   constexpr std::array large{Published{"s3_10k_g1000", 1'000}, Published{"s4_10k_g1000_u", 1'000},
-                             Published{"s5_10k_g10000_u", 10'000}, Published{"s6_100k_g1000_u", 1'000},
+                             Published{"s5_10k_g10000_u", 10'000},
+                             Published{"s6_100k_g1000_u", 1'000},
                              Published{"s7_100k_g10000_u", 10'000}};
   std::vector<Published> cases(quick.begin(), quick.end());
   if (long_run()) cases.insert(cases.end(), large.begin(), large.end());
@@ -97,7 +109,8 @@ TEST_CASE("two small schedules come out byte for byte") {
     REQUIRE(jobs.has_value());
     const std::uint32_t gpus = name == "ties_60_g8" ? 8 : 16;
     for (const Policy policy : {Policy::fifo, Policy::easy}) {
-      const auto expected = unpacked_file(path + (policy == Policy::fifo ? ".fifo.csv" : ".easy.csv"));
+      const auto expected =
+          unpacked_file(path + (policy == Policy::fifo ? ".fifo.csv" : ".easy.csv"));
       REQUIRE(expected.has_value());
       CHECK(csv(*jobs, oracle::counted(*jobs, gpus, policy, never)) == *expected);
       CHECK(csv(*jobs, scheduled(*jobs, {.gpus = gpus}, backfill_of(policy))) == *expected);
@@ -111,7 +124,8 @@ TEST_CASE("the World schedules a counted pool as the obvious way does") {
     CAPTURE(seed);
     Rng rng{seed};
     const auto gpus = static_cast<std::uint32_t>(1 + rng.below(12));
-    const std::vector<TraceJob> jobs = many_ties(rng, 10 + rng.below(seed % 10 == 0 ? 400 : 60), gpus + 1);
+    const std::vector<TraceJob> jobs =
+        many_ties(rng, 10 + rng.below(seed % 10 == 0 ? 400 : 60), gpus + 1);
     for (const Policy policy : {Policy::fifo, Policy::easy}) {
       REQUIRE(csv(jobs, scheduled(jobs, {.gpus = gpus}, backfill_of(policy))) ==
               csv(jobs, oracle::counted(jobs, gpus, policy, never)));
@@ -127,8 +141,10 @@ TEST_CASE("the World places jobs on nodes as the obvious way does") {
     const auto nodes = static_cast<std::uint32_t>(1 + rng.below(6));
     const std::uint32_t each = 1u << rng.below(4);
     const std::vector<TraceJob> jobs = many_ties(rng, 10 + rng.below(60), nodes * each + 1);
-    REQUIRE(csv(jobs, scheduled(jobs, {.kind = PoolKind::nodes, .nodes = nodes, .gpus_per_node = each}, Backfill::none)) ==
-            csv(jobs, oracle::on_nodes(jobs, nodes, each, never)));
+    REQUIRE(
+        csv(jobs, scheduled(jobs, {.kind = PoolKind::nodes, .nodes = nodes, .gpus_per_node = each},
+                            Backfill::none)) ==
+        csv(jobs, oracle::on_nodes(jobs, nodes, each, never)));
   }
 }
 

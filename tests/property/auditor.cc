@@ -41,7 +41,8 @@ void Auditor::hear(const Asked& asked, Instant at, std::span<const Event> events
   for (const Event& event : events) {
     std::visit([&](const auto& e) { take_in(e); }, event);
   }
-  for (const auto& [id, lot] : lots_) expect(!lot.expired || lot.unallocated == Credits{0}, "an expired lot has nothing left");
+  for (const auto& [id, lot] : lots_)
+    expect(!lot.expired || lot.unallocated == Credits{0}, "an expired lot has nothing left");
   for (const auto& [id, share] : shares_) {
     expect(!lots_[share.lot].expired || share.free == Credits{0}, "expired credit is gone");
   }
@@ -51,7 +52,8 @@ void Auditor::hear(const Asked& asked, Instant at, std::span<const Event> events
 // ---- credit ----
 
 void Auditor::take_in(const FunderDeclared& e) {
-  expect(Wide{e.committed.count} == Wide{e.commitment.minor} * e.credits_per_minor.count, "a commitment at its rate");
+  expect(Wide{e.committed.count} == Wide{e.commitment.minor} * e.credits_per_minor.count,
+         "a commitment at its rate");
   funders_[e.funder] = {e.committed, Credits{0}};
 }
 
@@ -106,13 +108,16 @@ bool Auditor::spendable(const Share& share, RegionId region) const {
   return where == 0 || (where >> (region.value - 1) & 1) != 0;
 }
 
-// What ought to pay `need`: lots by earliest expiry, narrowest eligibility, oldest validity, lowest id.
-std::vector<Leg> Auditor::pick(ProjectId project, RegionId region, Wide need, const std::vector<Leg>& pinned) const {
+// What ought to pay `need`: lots by earliest expiry, narrowest eligibility, oldest validity, lowest
+// id.
+std::vector<Leg> Auditor::pick(ProjectId project, RegionId region, Wide need,
+                               const std::vector<Leg>& pinned) const {
   std::vector<std::tuple<Instant, int, Instant, LotId, ShareId>> order;
   for (const auto& [id, share] : shares_) {
     const Lot& lot = lots_.at(share.lot);
     if (share.project != project || !spendable(share, region)) continue;
-    order.emplace_back(lot.expires, lot.regions == 0 ? 99 : std::popcount(lot.regions), lot.from, share.lot, id);
+    order.emplace_back(lot.expires, lot.regions == 0 ? 99 : std::popcount(lot.regions), lot.from,
+                       share.lot, id);
   }
   std::ranges::sort(order);
   std::vector<Leg> legs;
@@ -157,14 +162,17 @@ void Auditor::compare(const World& world) {
       if (lot.funder != id) continue;
       all += lot.unallocated.count + Wide{lot.gone.count};
       for (const auto& [share_id, share] : shares_) {
-        if (share.lot == lot_id) all += Wide{share.free.count} + share.held.count + share.spent.count;
+        if (share.lot == lot_id)
+          all += Wide{share.free.count} + share.held.count + share.spent.count;
       }
     }
     expect(all == committed.count, "a funder's credit adds up");
-    expect(world.accounts.at(world.funders.at(id).account).free() == committed - promised, "uncommitted agrees");
+    expect(world.accounts.at(world.funders.at(id).account).free() == committed - promised,
+           "uncommitted agrees");
   }
   for (const auto& [id, lot] : lots_) {
-    expect(world.accounts.at(world.lots.at(id).unallocated).free() == lot.unallocated, "unallocated agrees");
+    expect(world.accounts.at(world.lots.at(id).unallocated).free() == lot.unallocated,
+           "unallocated agrees");
     expect(world.accounts.at(world.lots.at(id).gone).balance() == lot.gone, "expired agrees");
   }
   for (const auto& [id, share] : shares_) {
@@ -196,7 +204,8 @@ Wide Auditor::rate(const Pool&, PoolId id, const Shape& shape, PriceId prices) c
   Wide hour = -1;
   for (const auto& [price_id, price] : prices_) {
     if (price_id > prices || price.pool != id) continue;
-    const Wide fraction = Wide{shape.gpus.count % 1'000} * price.gpu_hour.count * price.fraction_ppm / 1'000'000'000;
+    const Wide fraction =
+        Wide{shape.gpus.count % 1'000} * price.gpu_hour.count * price.fraction_ppm / 1'000'000'000;
     hour = (Wide{shape.gpus.count / 1'000} * price.gpu_hour.count + fraction) * shape.members;
   }
   return hour;
@@ -219,7 +228,8 @@ bool Auditor::room(PoolId id, const Shape& shape) const {
   if (pool.kind == PoolKind::counted) return pool.used + shape.all_gpus() <= pool.counted;
   const auto that_take = [&](Gpus gpus) {
     std::int64_t count = 0;
-    for (const auto& [node_id, node] : nodes_) count += node.pool == id && node_takes(pool, node, shape, gpus) ? 1 : 0;
+    for (const auto& [node_id, node] : nodes_)
+      count += node.pool == id && node_takes(pool, node, shape, gpus) ? 1 : 0;
     return count;
   };
   if (shape.packing == Packing::members) return that_take(shape.gpus) >= shape.members;
@@ -254,10 +264,12 @@ void Auditor::place(const Job& job, std::int64_t sign) {
     node.cpus += sign * job.shape.cpus.count;
     node.memory += sign * job.shape.memory.count;
     expect(pool.cpus == Cpus{0} || node.cpus <= pool.cpus.count, "CPUs are not given twice");
-    expect(pool.memory == Memory{0} || node.memory <= pool.memory.count, "memory is not given twice");
+    expect(pool.memory == Memory{0} || node.memory <= pool.memory.count,
+           "memory is not given twice");
   }
   expect(given == job.shape.all_gpus(), "a job gets the GPUs that it asked for");
-  expect(job.shape.packing == Packing::count || job.slices.size() == job.shape.members, "a gang has all its members");
+  expect(job.shape.packing == Packing::count || job.slices.size() == job.shape.members,
+         "a gang has all its members");
 }
 
 // ---- jobs ----
@@ -283,7 +295,8 @@ void Auditor::take_in(const JobQueued& e) {
   for (const auto& [region, need] : needs) {
     const std::vector<Leg> legs = pick(e.project, region, need, {});
     if (Wide{sum(legs).count} != need) continue;
-    expect(Wide{e.held.count} == need, "a job holds the dearest placement that its project can pay");
+    expect(Wide{e.held.count} == need,
+           "a job holds the dearest placement that its project can pay");
     expect(std::ranges::equal(not_empty(e.legs), legs), "lots are consumed in their order");
     paid = true;
     break;
@@ -293,7 +306,8 @@ void Auditor::take_in(const JobQueued& e) {
   for (const Leg& leg : e.legs) {
     Share& share = shares_[leg.share];
     const Lot& lot = lots_[share.lot];
-    expect(leg.amount == Credits{0} || (lot.from <= at_ && at_ < lot.expires), "only valid credit is held");
+    expect(leg.amount == Credits{0} || (lot.from <= at_ && at_ < lot.expires),
+           "only valid credit is held");
     expect(share.project == e.project, "a project spends its own");
     share.free -= leg.amount;
     share.held += leg.amount;
@@ -324,7 +338,8 @@ void Auditor::take_in(const JobParked& e) {
 
 void Auditor::take_in(const PromiseMoved& e) {
   const Job& job = jobs_[e.job];
-  expect(job.life == Life::waiting && job.pools.has(e.pool), "a promise is to a job that waits for this pool");
+  expect(job.life == Life::waiting && job.pools.has(e.pool),
+         "a promise is to a job that waits for this pool");
   bool enough = false;
   static_cast<void>(paying(job, e.pool, enough));
   expect(enough, "a promise can be paid");
@@ -337,7 +352,8 @@ void Auditor::take_in(const JobStarted& e) {
   expect(e.attempt == job.attempt + 1, "attempts are counted");
   expect(job.pools.has(e.pool), "a job starts where it may");
   const Pool& pool = pools_[e.pool];
-  expect(Wide{e.rate.count} == rate(pool, e.pool, job.shape, job.prices), "the price of the place, when it was submitted");
+  expect(Wide{e.rate.count} == rate(pool, e.pool, job.shape, job.prices),
+         "the price of the place, when it was submitted");
   expect(Wide{e.held.count} == cost(job.limit, e.rate.count), "the hold covers the limit");
 
   bool enough = false;
@@ -347,8 +363,10 @@ void Auditor::take_in(const JobStarted& e) {
   for (const Leg& leg : e.legs) {
     const Share& share = shares_[leg.share];
     const Lot& lot = lots_[share.lot];
-    expect(leg.amount == Credits{0} || spendable(share, pool.region), "no lot is spent outside its regions");
-    expect(leg.amount <= on(job.legs, leg.share) || (lot.from <= at_ && at_ < lot.expires), "only valid credit is newly held");
+    expect(leg.amount == Credits{0} || spendable(share, pool.region),
+           "no lot is spent outside its regions");
+    expect(leg.amount <= on(job.legs, leg.share) || (lot.from <= at_ && at_ < lot.expires),
+           "only valid credit is newly held");
   }
   for (const auto& [id, other] : jobs_) {
     if (backfill_ != Backfill::none || id >= e.job) break;
@@ -377,7 +395,8 @@ void Auditor::take_in(const JobStarted& e) {
   job.rate = Credits{e.rate.count};
   job.started = at_;
   job.slices.assign(e.slices.begin(), e.slices.end());
-  for (const Slice& slice : job.slices) expect(nodes_[slice.node].state == NodeState::up, "work starts on nodes in service");
+  for (const Slice& slice : job.slices)
+    expect(nodes_[slice.node].state == NodeState::up, "work starts on nodes in service");
   place(job, +1);
 }
 
@@ -390,7 +409,8 @@ void Auditor::take_in(const StopRequested& e) {
 
 void Auditor::take_in(const AttemptLost& e) {
   Job& job = jobs_[e.job];
-  expect(job.life == Life::running && job.attempt == e.attempt, "only the attempt that runs is lost");
+  expect(job.life == Life::running && job.attempt == e.attempt,
+         "only the attempt that runs is lost");
   expect(e.ended >= job.started && e.ended <= at_, "an end lies between start and now");
   place(job, -1);
   job.life = Life::waiting;
@@ -401,7 +421,8 @@ void Auditor::take_in(const JobSettled& e) {
   Job& job = jobs_[e.job];
   const bool ran = job.life == Life::running || job.life == Life::stopping;
   const ReportEnd* report = std::get_if<ReportEnd>(&asked_->command);
-  const bool unpaid = !report || report->kind == EndKind::lost || report->kind == EndKind::launch_failed;
+  const bool unpaid =
+      !report || report->kind == EndKind::lost || report->kind == EndKind::launch_failed;
   Wide due = 0;
   if (ran && !unpaid) {
     Instant until = std::min(e.ended, job.started + job.limit);
@@ -409,10 +430,12 @@ void Auditor::take_in(const JobSettled& e) {
     due = cost(until - job.started, job.rate.count);
   }
   expect(Wide{e.charged.count} == due, "charged from the start to the end, the limit or the stop");
-  expect(e.charged <= job.held && e.charged + e.released == job.held, "what is not charged goes back");
+  expect(e.charged <= job.held && e.charged + e.released == job.held,
+         "what is not charged goes back");
   expect(e.ended <= at_ && (!ran || e.ended >= job.started), "an end lies between start and now");
   if (report && ran) {
-    expect(e.ended == std::max(job.started, std::min(at_, report->ended)), "an end is what was reported");
+    expect(e.ended == std::max(job.started, std::min(at_, report->ended)),
+           "an end is what was reported");
   }
   if (!ran) expect(e.state == JobState::cancelled, "what never ran can only be cancelled");
 
@@ -421,7 +444,8 @@ void Auditor::take_in(const JobSettled& e) {
   for (const Leg& leg : job.legs) {
     const Credits amount = std::min(left, leg.amount);
     if (amount > Credits{0}) {
-      expect(next < e.captures.size() && e.captures[next] == Leg{leg.share, amount}, "a charge is taken in the order of the legs");
+      expect(next < e.captures.size() && e.captures[next] == Leg{leg.share, amount},
+             "a charge is taken in the order of the legs");
       ++next;
     }
     left -= amount;

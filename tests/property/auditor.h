@@ -10,8 +10,9 @@
 
 namespace tenbin {
 
-/// Checks the promises of the World from outside: it sees commands and events, keeps books of its own
-/// in the simplest way, and shares no code with core/. It says what is wrong instead of stopping.
+/// Checks the promises of the World from outside: it sees commands and events, keeps books of its
+/// own in the simplest way, and shares no code with core/. It says what is wrong instead of
+/// stopping.
 class Auditor {
  public:
   /// Takes in what one command came to.
@@ -94,7 +95,8 @@ class Auditor {
   Wide rate(const Pool& pool, PoolId id, const Shape& shape, PriceId prices) const;
   static Wide cost(Span length, Wide rate) { return Wide{length.count} * rate / 3'600'000; }
   bool spendable(const Share& share, RegionId region) const;
-  std::vector<Leg> pick(ProjectId project, RegionId region, Wide need, const std::vector<Leg>& pinned) const;
+  std::vector<Leg> pick(ProjectId project, RegionId region, Wide need,
+                        const std::vector<Leg>& pinned) const;
   std::vector<Leg> paying(const Job& job, PoolId pool, bool& enough) const;
   bool node_takes(const Pool& pool, const Node& node, const Shape& shape, Gpus gpus) const;
   bool room(PoolId pool, const Shape& shape) const;

@@ -1,11 +1,11 @@
-// Whatever people and machines send, in whatever order, the World keeps its promises, a refusal changes
-// nothing, and the journal alone, or a snapshot in the middle, rebuilds the same World.
+// Whatever people and machines send, in whatever order, the World keeps its promises, a refusal
+// changes nothing, and the journal alone, or a snapshot in the middle, rebuilds the same World.
 //
-// Method: a seed picks a history, most of it sensible, some of it not. After each command the promises
-// are checked: by the World itself, by an auditor who sees only commands and events, and by two other
-// Worlds: one that is fed the events through the journal's JSON, one that now and then is replaced by
-// its own snapshot and decides for itself. A failure prints the seed; TENBIN_SEED=n runs it alone,
-// TENBIN_SEEDS=n runs as many.
+// Method: a seed picks a history, most of it sensible, some of it not. After each command the
+// promises are checked: by the World itself, by an auditor who sees only commands and events, and
+// by two other Worlds: one that is fed the events through the journal's JSON, one that now and then
+// is replaced by its own snapshot and decides for itself. A failure prints the seed; TENBIN_SEED=n
+// runs it alone, TENBIN_SEEDS=n runs as many.
 
 #include <doctest/doctest.h>
 
@@ -32,17 +32,20 @@ std::uint64_t from_environment(const char* name, std::uint64_t otherwise) {
 }
 
 void run_seeds(std::uint64_t count, void (*one)(std::uint64_t)) {
-  on_breach([](const char*) { std::fprintf(stderr, "TENBIN_SEED=%llu\n", static_cast<unsigned long long>(seed_in_work)); });
+  on_breach([](const char*) {
+    std::fprintf(stderr, "TENBIN_SEED=%llu\n", static_cast<unsigned long long>(seed_in_work));
+  });
   const std::uint64_t only = from_environment("TENBIN_SEED", 0);
   const std::uint64_t last = only ? only : from_environment("TENBIN_SEEDS", count);
   for (seed_in_work = only ? only : 1; seed_in_work <= last; ++seed_in_work) one(seed_in_work);
 }
 
-/// What must be answered to a request id: the same as before to the same question, a refusal to another,
-/// until it is forgotten after seven days.
+/// What must be answered to a request id: the same as before to the same question, a refusal to
+/// another, until it is forgotten after seven days.
 class Memory {
  public:
-  void check(const Asked& asked, Instant at, const Decision& decision, std::span<const Event> events) {
+  void check(const Asked& asked, Instant at, const Decision& decision,
+             std::span<const Event> events) {
     if (asked.request) {
       std::string question = std::to_string(asked.by.value) + " ";
       JsonWriter out(question);
@@ -62,7 +65,8 @@ class Memory {
       const RequestsForgotten* forgotten = std::get_if<RequestsForgotten>(&event);
       if (!forgotten) continue;
       const Instant horizon = at - Span{7LL * 86'400'000};
-      const std::size_t count = std::erase_if(said_, [&](const auto& said) { return said.second.at < horizon; });
+      const std::size_t count =
+          std::erase_if(said_, [&](const auto& said) { return said.second.at < horizon; });
       REQUIRE(forgotten->count == count);
     }
   }
@@ -76,7 +80,9 @@ class Memory {
   std::map<RequestId, Said> said_;
 };
 
-bool is_answer(const Event& event) { return std::holds_alternative<RequestAnswered>(event); }
+bool is_answer(const Event& event) {
+  return std::holds_alternative<RequestAnswered>(event);
+}
 
 void one_history(std::uint64_t seed) {
   CAPTURE(seed);
@@ -155,8 +161,9 @@ void one_history(std::uint64_t seed) {
 
 // ---- EASY: what was promised to the head is kept ----
 
-// One history in which jobs keep their limits, no node changes and nobody cancels. Once a job is the
-// oldest that waits and has a promise, it starts no later; and it is never promised a later start.
+// One history in which jobs keep their limits, no node changes and nobody cancels; some attempts
+// are lost, and those jobs wait again at their old places. While a job is the oldest that waits, it
+// starts no later than it was promised, and it is never promised a later start.
 void one_kept_promise(std::uint64_t seed) {
   CAPTURE(seed);
   Rng rng{seed};
@@ -182,7 +189,8 @@ void one_kept_promise(std::uint64_t seed) {
       pool.cpus = Cpus{16'000};
     }
     ask(pool);
-    for (int n = 0; p < 2 && n < 4; ++n) ask(DeclareNode{std::string(pool_names[p]) + std::to_string(n), pool_names[p], 0});
+    for (int n = 0; p < 2 && n < 4; ++n)
+      ask(DeclareNode{std::string(pool_names[p]) + std::to_string(n), pool_names[p], 0});
     ask(SetPrice{pool_names[p], Credits{static_cast<std::int64_t>(1 + rng.below(3))}, 1'000'000});
   }
   ask(DeclareFunder{"f", "", {1'000'000, {'J', 'P', 'Y'}}, Credits{1'000'000'000}});
@@ -193,7 +201,7 @@ void one_kept_promise(std::uint64_t seed) {
   ask(DeclareProject{"project", "", "o"});
   ask(DeclareAllocation{"a", "g", "project", Credits{1'000'000'000'000'000}, ""});
 
-  std::multimap<Instant, std::pair<JobId, std::uint32_t>> ends;
+  std::multimap<Instant, ReportEnd> ends;
   JobId head;
   Instant promised = Instant{INT64_MAX};
   for (int step = 0; step < 150; ++step) {
@@ -202,12 +210,13 @@ void one_kept_promise(std::uint64_t seed) {
     if (!ends.empty()) next = std::min(next, ends.begin()->first);
     now = next;
     while (!ends.empty() && ends.begin()->first == now) {
-      const auto [job, attempt] = ends.begin()->second;
+      const ReportEnd end = ends.begin()->second;
       ends.erase(ends.begin());
-      ask(ReportEnd{job, attempt, EndKind::exited, 0, now});
+      ask(end);
     }
     for (std::uint64_t i = rng.below(3); i > 0 && step < 120; --i) {
-      SubmitJob job{.project = "project", .time_limit = Span{static_cast<std::int64_t>(1 + rng.below(10)) * 60'000}};
+      SubmitJob job{.project = "project",
+                    .time_limit = Span{static_cast<std::int64_t>(1 + rng.below(10)) * 60'000}};
       std::vector<Text> permitted;
       for (const Text model : models) {
         if (rng.chance(450'000)) permitted.push_back(model);
@@ -215,10 +224,14 @@ void one_kept_promise(std::uint64_t seed) {
       if (permitted.empty()) permitted.push_back(models[rng.below(3)]);
       job.models = permitted;
       job.shape.packing = rng.chance(500'000) ? Packing::members : Packing::count;
-      if (job.shape.packing == Packing::members) job.shape.members = static_cast<std::uint32_t>(1 + rng.below(3));
-      job.shape.gpus = rng.chance(250'000) ? Gpus{static_cast<std::int64_t>(1 + rng.below(999))}
-                                           : Gpus{static_cast<std::int64_t>(1 + rng.below(rng.chance(500'000) ? 2 : 8)) * 1'000};
-      if (std::ranges::count(permitted, "c") == 0) job.shape.cpus = Cpus{static_cast<std::int64_t>(rng.below(10)) * 1'000};
+      if (job.shape.packing == Packing::members)
+        job.shape.members = static_cast<std::uint32_t>(1 + rng.below(3));
+      job.shape.gpus =
+          rng.chance(250'000)
+              ? Gpus{static_cast<std::int64_t>(1 + rng.below(999))}
+              : Gpus{static_cast<std::int64_t>(1 + rng.below(rng.chance(500'000) ? 2 : 8)) * 1'000};
+      if (std::ranges::count(permitted, "c") == 0)
+        job.shape.cpus = Cpus{static_cast<std::int64_t>(rng.below(10)) * 1'000};
       facts.clear();
       static_cast<void>(apply(world, {.command = job}, now, facts));  // some fit nowhere
     }
@@ -226,9 +239,17 @@ void one_kept_promise(std::uint64_t seed) {
     for (const Event& event : facts.events()) {
       const JobStarted* started = std::get_if<JobStarted>(&event);
       if (!started) continue;
+      if (started->job < head) promised = Instant{INT64_MAX};  // one that came back went first
       const Job& job = world.jobs.at(started->job);
-      const Span runtime{rng.chance(300'000) ? job.limit.count : static_cast<std::int64_t>(1 + rng.below(static_cast<std::uint64_t>(job.limit.count) / 60'000)) * 60'000};
-      ends.emplace(now + runtime, std::pair{started->job, started->attempt});
+      const Span runtime{
+          rng.chance(300'000)
+              ? job.limit.count
+              : static_cast<std::int64_t>(
+                    1 + rng.below(static_cast<std::uint64_t>(job.limit.count) / 60'000)) *
+                    60'000};
+      const EndKind kind = rng.chance(150'000) ? EndKind::lost : EndKind::exited;
+      ends.emplace(now + runtime,
+                   ReportEnd{started->job, started->attempt, kind, 0, now + runtime});
       if (started->job == head) {
         REQUIRE(now <= promised);
       }

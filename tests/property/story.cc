@@ -35,7 +35,8 @@ Text Story::any_name(const char* kind, std::uint64_t count) {
   if (dice_.percent(2)) return "Not a name!";
   return name(kind, dice_.below(count + 1));  // one that may not exist
 }
-std::span<const Text> Story::any_names(const char* kind, std::uint64_t count, std::uint64_t at_most) {
+std::span<const Text> Story::any_names(const char* kind, std::uint64_t count,
+                                       std::uint64_t at_most) {
   const std::span<Text> list = arena_.make<Text>(dice_.between(0, at_most));
   for (Text& text : list) text = dice_.percent(98) ? name(kind, dice_.below(count)) : "nowhere";
   return list;
@@ -44,7 +45,8 @@ std::span<const Text> Story::any_names(const char* kind, std::uint64_t count, st
 void Story::found() {
   founding_.emplace_back(SetPolicy{dice_.percent(30) ? Backfill::none : Backfill::easy});
   founding_.emplace_back(DeclareProvider{"provider0", "a provider"});
-  for (std::uint64_t r = 0; r < regions; ++r) founding_.emplace_back(DeclareRegion{name("region", r), ""});
+  for (std::uint64_t r = 0; r < regions; ++r)
+    founding_.emplace_back(DeclareRegion{name("region", r), ""});
   for (std::uint64_t p = 0; p < dice_.between(2, pools); ++p) {
     const DeclarePool pool = any_pool(p);
     founding_.emplace_back(pool);
@@ -53,13 +55,15 @@ void Story::found() {
         founding_.emplace_back(DeclareNode{name("node", p * 10 + n), pool.name, 0});
       }
     }
-    founding_.emplace_back(SetPrice{pool.name, Credits{static_cast<std::int64_t>(dice_.below(5) * 700'001)},
+    founding_.emplace_back(SetPrice{pool.name,
+                                    Credits{static_cast<std::int64_t>(dice_.below(5) * 700'001)},
                                     dice_.percent(50) ? 1'000'000u : 1'333'333u});
   }
   founding_.emplace_back(DeclareProgramme{"programme0", ""});
   founding_.emplace_back(DeclareOrganisation{"organisation0", ""});
   for (std::uint64_t f = 0; f < funders; ++f) {
-    founding_.emplace_back(DeclareFunder{name("funder", f), "", {100'000, {'J', 'P', 'Y'}}, Credits{10'001}});
+    founding_.emplace_back(
+        DeclareFunder{name("funder", f), "", {100'000, {'J', 'P', 'Y'}}, Credits{10'001}});
   }
   for (std::uint64_t g = 0; g < grants; ++g) {
     founding_.emplace_back(DeclareGrant{name("grant", g), "", "programme0", "organisation0"});
@@ -68,11 +72,13 @@ void Story::found() {
   for (std::uint64_t p = 0; p < projects; ++p) {
     founding_.emplace_back(DeclareProject{name("project", p), "", "organisation0"});
     for (std::uint64_t g = 0; g < grants; ++g) {
-      founding_.emplace_back(DeclareAllocation{name("allocation", p * 10 + g), name("grant", g), name("project", p),
-                                               Credits{static_cast<std::int64_t>(dice_.between(1, 120) * 1'000'003)}, ""});
+      founding_.emplace_back(DeclareAllocation{
+          name("allocation", p * 10 + g), name("grant", g), name("project", p),
+          Credits{static_cast<std::int64_t>(dice_.between(1, 120) * 1'000'003)}, ""});
     }
   }
-  constexpr std::array roles{Role::officer, Role::operator_, Role::auditor, Role::member, Role::member};
+  constexpr std::array roles{Role::officer, Role::operator_, Role::auditor, Role::member,
+                             Role::member};
   for (std::uint64_t p = 0; p < persons; ++p) {
     founding_.emplace_back(DeclarePerson{name("person", p), "", roles[p]});
     founding_.emplace_back(DeclareMember{name("project", p % projects), name("person", p)});
@@ -80,7 +86,9 @@ void Story::found() {
 }
 
 DeclareLot Story::any_lot(std::uint64_t number, Instant now) {
-  const Instant from = now - Span{minute} + Span{static_cast<std::int64_t>(dice_.percent(20) ? dice_.below(600) : 0) * minute};
+  const Instant from =
+      now - Span{minute} +
+      Span{static_cast<std::int64_t>(dice_.percent(20) ? dice_.below(600) : 0) * minute};
   return {.name = name("lot", number),
           .grant = name("grant", number % grants),
           .funder = name("funder", dice_.below(funders)),
@@ -100,8 +108,10 @@ DeclarePool Story::any_pool(std::uint64_t number) {
     pool.counted = Gpus{static_cast<std::int64_t>(dice_.between(1, 24)) * 1'000};
   } else {
     pool.gpus_per_node = std::uint32_t{1} << dice_.below(4);
-    if (dice_.percent(50)) pool.cpus = Cpus{static_cast<std::int64_t>(dice_.between(4, 32)) * 1'000};
-    if (dice_.percent(50)) pool.memory = Memory{static_cast<std::int64_t>(dice_.between(16, 256)) * 1'024};
+    if (dice_.percent(50))
+      pool.cpus = Cpus{static_cast<std::int64_t>(dice_.between(4, 32)) * 1'000};
+    if (dice_.percent(50))
+      pool.memory = Memory{static_cast<std::int64_t>(dice_.between(16, 256)) * 1'024};
   }
   return pool;
 }
@@ -120,7 +130,8 @@ SubmitJob Story::any_job() {
       break;
     default:  // a bare count
       shape.packing = Packing::count;
-      shape.gpus = Gpus{static_cast<std::int64_t>(dice_.percent(80) ? dice_.between(1, 12) * 1'000 : dice_.between(1, 999))};
+      shape.gpus = Gpus{static_cast<std::int64_t>(dice_.percent(80) ? dice_.between(1, 12) * 1'000
+                                                                    : dice_.between(1, 999))};
   }
   if (dice_.percent(15)) shape.cpus = Cpus{static_cast<std::int64_t>(dice_.below(20'000))};
   if (dice_.percent(15)) shape.memory = Memory{static_cast<std::int64_t>(dice_.below(100'000))};
@@ -144,23 +155,31 @@ SubmitJob Story::any_job() {
 Command Story::any_declaration(Instant now) {
   switch (dice_.below(15)) {
     case 0:
-      return DeclareFunder{any_name("funder", funders), "", {static_cast<std::int64_t>(dice_.below(100'001)), {'J', 'P', 'Y'}},
+      return DeclareFunder{any_name("funder", funders),
+                           "",
+                           {static_cast<std::int64_t>(dice_.below(100'001)), {'J', 'P', 'Y'}},
                            Credits{10'001}};
     case 1: return DeclareProgramme{any_name("programme", 2), ""};
-    case 2: return DeclareOrganisation{any_name("organisation", 2), dice_.percent(50) ? "" : "other"};
-    case 3: return DeclareGrant{any_name("grant", grants), "", any_name("programme", 1), any_name("organisation", 1)};
+    case 2:
+      return DeclareOrganisation{any_name("organisation", 2), dice_.percent(50) ? "" : "other"};
+    case 3:
+      return DeclareGrant{any_name("grant", grants), "", any_name("programme", 1),
+                          any_name("organisation", 1)};
     case 4:
     case 5: return any_lot(dice_.below(40), now);
     case 6: return DeclareProject{any_name("project", projects), "", any_name("organisation", 1)};
     case 7:
     case 8:
-      return DeclareAllocation{name("allocation", dice_.below(60)), any_name("grant", grants), any_name("project", projects),
+      return DeclareAllocation{name("allocation", dice_.below(60)), any_name("grant", grants),
+                               any_name("project", projects),
                                Credits{static_cast<std::int64_t>(dice_.below(50) * 1'000'003)},
                                dice_.percent(50) ? Text{} : any_name("lot", lots)};
-    case 9: return DeclarePerson{any_name("person", persons), "", static_cast<Role>(dice_.below(4))};
+    case 9:
+      return DeclarePerson{any_name("person", persons), "", static_cast<Role>(dice_.below(4))};
     case 10: return DeclareMember{any_name("project", projects), any_name("person", persons)};
     case 11: {
-      CreateToken token{.person = any_name("person", persons), .label = "laptop", .expires = now + Span{minute}};
+      CreateToken token{
+          .person = any_name("person", persons), .label = "laptop", .expires = now + Span{minute}};
       token.hash.bytes[0] = static_cast<std::uint8_t>(dice_.below(20));
       return token;
     }
@@ -192,7 +211,8 @@ Command Story::any_end(const World& world, Instant now) {
              : kind < 90 ? EndKind::launch_failed
                          : EndKind::lost;
   end.code = dice_.percent(70) ? 0 : static_cast<std::int32_t>(dice_.below(256));
-  if (dice_.percent(30)) end.ended = now + Span{static_cast<std::int64_t>(dice_.below(240)) * minute - 180 * minute};
+  if (dice_.percent(30))
+    end.ended = now + Span{static_cast<std::int64_t>(dice_.below(240)) * minute - 180 * minute};
   if (job && end.kind == EndKind::time_limit) end.ended = job->expected_end();
   return end;
 }
@@ -208,8 +228,9 @@ Command Story::any_command(const World& world, Instant now) {
   if (pick < 84) return ResumeNode{name("node", dice_.below(pools) * 10 + dice_.below(nodes))};
   if (pick < 87) return ExpireLot{LotId{dice_.below(world.lots.next_id().value + 1)}};
   if (pick < 89) {
-    return SetPrice{any_name("pool", pools), Credits{static_cast<std::int64_t>(dice_.below(6) * 500'003) - 1},
-                    dice_.percent(90) ? 1'000'000u : static_cast<std::uint32_t>(dice_.below(12'000'000))};
+    return SetPrice{
+        any_name("pool", pools), Credits{static_cast<std::int64_t>(dice_.below(6) * 500'003) - 1},
+        dice_.percent(90) ? 1'000'000u : static_cast<std::uint32_t>(dice_.below(12'000'000))};
   }
   if (pick < 90) return SetPolicy{static_cast<Backfill>(dice_.below(2))};
   if (pick < 91) return OpenEpoch{};
@@ -239,7 +260,8 @@ Asked Story::next(const World& world, Instant now) {
 Span Story::pause() {
   if (founded_ < founding_.size() || dice_.percent(50)) return Span{0};
   if (dice_.percent(1)) return Span{static_cast<std::int64_t>(dice_.between(1, 8)) * 86'400'000};
-  return Span{static_cast<std::int64_t>(dice_.below(20 * 60)) * 1'000 + static_cast<std::int64_t>(dice_.below(1'000))};
+  return Span{static_cast<std::int64_t>(dice_.below(20 * 60)) * 1'000 +
+              static_cast<std::int64_t>(dice_.below(1'000))};
 }
 
 }  // namespace tenbin

@@ -9,8 +9,8 @@
 #include "base/rng.h"
 #include "core/world.h"
 
-// What people and machines might send, mostly sensible: shared by the property test, which draws from
-// a seed, and by the fuzz target, which draws from its input.
+// What people and machines might send, mostly sensible: shared by the property test, which draws
+// from a seed, and by the fuzz target, which draws from its input.
 
 namespace tenbin {
 
@@ -21,7 +21,9 @@ class Dice {
   explicit Dice(std::span<const std::uint8_t> bytes) : rng_(0), bytes_(bytes), from_bytes_(true) {}
 
   std::uint64_t below(std::uint64_t bound);
-  std::uint64_t between(std::uint64_t low, std::uint64_t high) { return low + below(high - low + 1); }
+  std::uint64_t between(std::uint64_t low, std::uint64_t high) {
+    return low + below(high - low + 1);
+  }
   bool percent(std::uint64_t p) { return below(100) < p; }
   bool used_up() const { return from_bytes_ && bytes_.empty(); }
 
@@ -31,8 +33,8 @@ class Dice {
   bool from_bytes_ = false;
 };
 
-/// Thinks of one command after the other: first those that found programmes and a fleet, then anything.
-/// Texts stay valid as long as the story.
+/// Thinks of one command after the other: first those that found programmes and a fleet, then
+/// anything. Texts stay valid as long as the story.
 class Story {
  public:
   explicit Story(Dice& dice);

@@ -53,11 +53,7 @@ Spendable spendable(const World& world, ProjectId project, RegionId region, Inst
     const Credits free = world.accounts.at(share.free).free();
     if (!lot.spendable_in(region) || !lot.valid_at(now) || free == Credits{0}) continue;
     if (result.amount == Credits{0}) result.until = lot.expires;
-    // Several funders together may give more than 64 bits hold: then it is "at least that much".
-    if (__builtin_add_overflow(result.amount.count, free.count, &result.amount.count)) {
-      result.amount = Credits{INT64_MAX};
-      break;
-    }
+    result.amount += free;
   }
   return result;
 }
