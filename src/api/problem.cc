@@ -42,7 +42,7 @@ int status_of(Reason reason) {
       return 409;
     case name_invalid: case title_too_long: case text_invalid: case too_many: case amount_must_be_positive:
     case amount_too_large: case currency_invalid: case validity_invalid: case price_invalid:
-    case node_shape_invalid: case pool_is_counted: case members_invalid: case tasks_invalid:
+    case node_shape_invalid: case resources_invalid: case pool_is_counted: case members_invalid: case tasks_invalid:
     case gpus_must_be_positive: case gpus_not_whole: case time_limit_invalid: case request_too_large:
     case no_pool_fits:
       return 422;

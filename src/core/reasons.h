@@ -51,6 +51,8 @@ enum class Figure : std::uint8_t { none, number, credits, gpus, milli_cpus, mebi
     "GPU 時間単価は 0～{0} クレジット、端数の係数は 1～10 にしてください")                             \
   X(node_shape_invalid, (number), "a node has 1 to {0} GPUs, and no negative CPUs or memory", "ノードの GPU は 1～{0} 個、CPU とメモリは 0 以上にしてください") \
   X(pool_is_counted, (none), "this pool counts GPUs and has no nodes", "このプールは GPU 数だけを数えるもので、ノードはありません") \
+  X(resources_invalid, (none), "CPUs and memory of a job are 0 or more, and no more than a node could have", \
+    "ジョブの CPU とメモリは 0 以上で、ノードが持ちうる範囲にしてください")                            \
   X(members_invalid, (number), "a job has 1 to {0} members", "ジョブのメンバー数は 1～{0} です")    \
   X(tasks_invalid, (number), "an array has 1 to {0} tasks", "配列ジョブのタスク数は 1～{0} です")   \
   X(gpus_must_be_positive, (none), "a member needs at least 0.001 GPU", "1 メンバーあたりの GPU は 0.001 以上にしてください") \

@@ -86,7 +86,7 @@ std::vector<Row> table() {
       {"members 2^32-1", post, jobs, whole("1", "1000", R"(, "members": 4294967295)"), 422, "members_invalid"},
       {"tasks 0", post, jobs, whole("1", "1000", R"(, "tasks": 0)"), 400, "invalid_field"},
       {"tasks 1001", post, jobs, whole("1", "1000", R"(, "tasks": 1001)"), 422, "tasks_invalid"},
-      {"cpus negative", post, jobs, whole("1", "1000", R"(, "cpus": -1)"), 422, "node_shape_invalid"},
+      {"cpus negative", post, jobs, whole("1", "1000", R"(, "cpus": -1)"), 422, "resources_invalid"},
       {"memory negative", post, jobs, whole("1", "1000", R"(, "memory_mib": -1)"), 400, "invalid_field"},
       {"models is a text", post, jobs, field(R"("models": "a100")"), 400, "invalid_field"},
       {"models holds a number", post, jobs, field(R"("models": [1])"), 400, "invalid_field"},

@@ -25,7 +25,7 @@ std::optional<Refusal> check_shape(const SubmitJob& c) {
     return refuse(Reason::request_too_large, gpus_max.count);
   }
   if (s.cpus < Cpus{0} || s.cpus > cpus_max || s.memory < Memory{0} || s.memory > memory_max) {
-    return refuse(Reason::node_shape_invalid, gpus_per_node_max);
+    return refuse(Reason::resources_invalid);
   }
   if (c.name.size() > name_bytes_max) {
     return refuse(Reason::title_too_long, static_cast<std::int64_t>(name_bytes_max));
