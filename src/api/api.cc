@@ -62,6 +62,7 @@ void Api::work() {
       slow_.pop_front();
       lock.unlock();
       next();
+      expire_waiters();
       lock.lock();
       continue;
     }

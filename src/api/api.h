@@ -49,10 +49,6 @@ class Api {
     net::Parameters query;
   };
   using CallPtr = std::shared_ptr<Call>;
-  struct Waiter {
-    JobId job;
-    CallPtr call;
-  };
 
   void route(const CallPtr& call);
   std::optional<Caller> recognise(const net::Request& request) const;

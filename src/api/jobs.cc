@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 
 #include "api/api.h"
 #include "codec/hash.h"
@@ -321,8 +322,9 @@ void Api::jobs(const CallPtr& call) {
         items.push_back({job.job, std::move(text)});
       }
     }
-    std::ranges::sort(items, std::ranges::greater{}, &Item::id);
-    // A job that ended between the two looks is in both: the settled one is newer.
+    // A job that ended between the two looks is in both: the settled one, added later, is newer.
+    std::ranges::reverse(items);
+    std::ranges::stable_sort(items, std::ranges::greater{}, &Item::id);
     const auto repeated = std::ranges::unique(items, {}, &Item::id);
     items.erase(repeated.begin(), repeated.end());
     const bool more = items.size() >= query.limit;
@@ -378,7 +380,10 @@ void Api::output(const CallPtr& call, JobId id) {
       response.body.resize(output_part_max);
       const ssize_t got = ::pread(file, response.body.data(), response.body.size(), offset);
       ::close(file);
-      response.body.resize(got > 0 ? static_cast<std::size_t>(got) : 0);
+      if (got < 0) return call->reply(server_problem(500, "internal_error"));
+      response.body.resize(static_cast<std::size_t>(got));
+    } else if (errno != ENOENT) {  // not there yet: nothing was written so far
+      return call->reply(server_problem(500, "internal_error"));
     }
     response.headers.emplace_back("Tenbin-Next-Offset",
                                   std::to_string(offset + static_cast<std::int64_t>(response.body.size())));
@@ -427,7 +432,7 @@ void Api::quote(const CallPtr& call) {
         options.push_back({world.regions.at(pool.region).name, pool.name, rate,
                            Credits{static_cast<std::int64_t>(std::min<Wide>(cost, INT64_MAX))}, id});
       });
-      if (world.jobs.size() <= predicted_jobs_max) copy = std::make_unique<World>(world);
+      if (world.jobs.size() <= predicted_jobs_max) copy = std::make_unique<World>(without_requests(world));
       return d;
     });
     if (!decision) return call->reply(problem(decision.error(), call->caller.language));
@@ -487,7 +492,7 @@ void Api::explain(const CallPtr& call, JobId id) {
         case JobState::completed: case JobState::failed: case JobState::cancelled: case JobState::time_limit:
           return std::nullopt;
       }
-      if (world.jobs.size() <= predicted_jobs_max) copy = std::make_unique<World>(world);
+      if (world.jobs.size() <= predicted_jobs_max) copy = std::make_unique<World>(without_requests(world));
       std::uint64_t ahead = 0;
       for (const auto& [pools, lane] : world.index.lanes) {
         if ((pools.bits & job->pools.bits) == 0) continue;

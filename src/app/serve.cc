@@ -59,21 +59,14 @@ int complain(const std::string& what) {
   return 1;
 }
 
-// Jobs of a service that runs as root run as another account, which must be able to enter the folder:
-// it cannot lie below root's home or below the state folder.
-std::string default_work_folder(const std::string& state) {
-  if (::geteuid() != 0) return state + "/work";
-  return "/var/lib/tenbin/" + to_hex(hash_of(std::filesystem::absolute(state).string())).substr(0, 16);
-}
-
 constexpr std::string_view serve_help =
     "tenbin serve [--state DIR] [--work DIR] [--address A] [--port N] [--job-account NAME]\n"
     "             [--lease-ms N] [--snapshot-every RECORDS]\n"
     "\n"
     "Runs the service. It listens on 127.0.0.1:7411 unless told otherwise (--port 0: any free port), keeps its\n"
-    "state in --state ($TENBIN_STATE, else the XDG state folder), and leaves running jobs alone when it stops.\n"
+    "state in --state ($TENBIN_STATE, else the XDG state folder). Running jobs go on for one lease after it stops.\n"
     "As root, jobs run as --job-account (nobody), never as root.\n"
-    "サービスを起動します。既定では 127.0.0.1:7411 で待ち受け、状態を --state に保存します。停止しても実行中のジョブは続きます。\n"
+    "サービスを起動します。既定では 127.0.0.1:7411 で待ち受け、状態を --state に保存します。停止後も実行中のジョブは --lease-ms の間（既定 10 秒）続きます。\n"
     "root で起動した場合、ジョブは --job-account（既定は nobody）で実行され、root では実行されません。\n";
 
 /// Reads the options; an exit code if the process should end here.
@@ -132,6 +125,30 @@ std::optional<std::string> read_line(const std::string& path) {
   return line;
 }
 
+std::string random_hex() {
+  Hash random;
+  std::size_t got = 0;
+  while (got < random.bytes.size()) {
+    const ssize_t n = ::getrandom(random.bytes.data() + got, random.bytes.size() - got, 0);
+    if (n > 0) got += static_cast<std::size_t>(n);
+  }
+  return to_hex(random);
+}
+
+// Jobs of a service that runs as root run as another account, which must be able to enter the folder:
+// it cannot lie below root's home or below the state folder. Its name is drawn once for each state
+// folder, so that a new one never finds an old one's files.
+Result<std::string> default_work_folder(const std::string& state) {
+  if (::geteuid() != 0) return state + "/work";
+  const std::string path = state + "/work-id";
+  auto id = read_line(path);
+  if (!id) {
+    id = random_hex().substr(0, 16);
+    if (auto written = write_private(path, *id + "\n"); !written) return std::unexpected(written.error());
+  }
+  return "/var/lib/tenbin/" + *id;
+}
+
 Decision ask_and_wait(Live& live, Message message) {
   std::mutex mutex;
   std::condition_variable told;
@@ -155,11 +172,7 @@ Result<void> first_token(Live& live, const std::string& state) {
   const std::string path = state + "/admin.token";
   auto secret = read_line(path);
   if (!secret) {
-    Hash random;
-    if (::getrandom(random.bytes.data(), random.bytes.size(), 0) != static_cast<ssize_t>(random.bytes.size())) {
-      return failed("no random numbers for the first token");
-    }
-    secret = "tnb_" + to_hex(random);
+    secret = "tnb_" + random_hex();
     if (auto written = write_private(path, *secret + "\n"); !written) return written;
   }
   Message person;
@@ -185,7 +198,6 @@ std::string default_state_folder() {
 int serve(const std::vector<std::string>& words) {
   Settings settings;
   if (const auto code = read_options(words, settings)) return *code;
-  if (settings.work.empty()) settings.work = default_work_folder(settings.state);
 
   // Before any thread: they inherit this, and only this function waits for the signals.
   sigset_t ends;
@@ -204,6 +216,11 @@ int serve(const std::vector<std::string>& words) {
   if (!journal) return complain(journal.error().what);
   auto history = SqliteHistory::open(settings.state);
   if (!history) return complain(history.error().what);
+  if (settings.work.empty()) {
+    auto folder = default_work_folder(settings.state);
+    if (!folder) return complain(folder.error().what);
+    settings.work = *folder;
+  }
   if (::geteuid() == 0) {
     // What we make ourselves the job account may pass through; a folder that was there is its owner's.
     if (std::filesystem::create_directories(settings.work, made)) ::chmod(settings.work.c_str(), 0711);
@@ -217,7 +234,7 @@ int serve(const std::vector<std::string>& words) {
                  "tenbin: root ではないため、ジョブは同じ利用者として実行され、状態フォルダーを読めます（docs/security.md）\n");
   }
   auto executor = exec::LocalExecutor::open({.attempt_directory = settings.state + "/attempts",
-                                       .work_directory = settings.work,
+                                             .work_directory = settings.work,
                                        .output_directory = settings.state + "/output",
                                        .job_account = settings.job_account,
                                        .lease = settings.lease,
@@ -229,7 +246,23 @@ int serve(const std::vector<std::string>& words) {
                           .quarantine_file = settings.state + "/quarantine"});
   if (!live) return complain(live.error().what);
 
+  const Span behind = (*live)->read([](const World& world) { return world.now; }) - clock.now();
+  if (behind > Span{60'000}) {
+    std::fprintf(stderr, "tenbin: the clock is %lld s behind the journal; ledger time stands still until it has caught up\n",
+                 static_cast<long long>(behind.count / 1'000));
+  }
+
   Api api(**live);
+  net::Server server({.address = settings.address, .port = settings.port, .problem = server_problem},
+                     [&](net::Request&& request, net::Reply reply) { api.handle(std::move(request), std::move(reply)); });
+  // The port first: who cannot have it must not take up any work. Requests wait in the mailbox.
+  if (auto started = server.start(); !started) return complain(started.error().what);
+  const auto end = [&] {
+    api.hurry();  // or the server would wait for those who wait for a job
+    server.stop();
+    api.stop();
+    (*live)->stop();
+  };
   (*live)->start();
   for (const AttemptId id : (*executor)->kept()) {
     const bool runs = (*live)->read([&](const World& world) {
@@ -238,15 +271,17 @@ int serve(const std::vector<std::string>& words) {
     });
     if (!runs) (*executor)->forget(id);
   }
-  if (auto token = first_token(**live, settings.state); !token) return complain(token.error().what);
-
-  net::Server server({.address = settings.address, .port = settings.port, .problem = server_problem},
-                     [&](net::Request&& request, net::Reply reply) { api.handle(std::move(request), std::move(reply)); });
-  if (auto started = server.start(); !started) return complain(started.error().what);
+  if (auto token = first_token(**live, settings.state); !token) {
+    end();
+    return complain(token.error().what);
+  }
   const bool v6 = settings.address.find(':') != std::string::npos;
   const std::string host = v6 ? "[" + settings.address + "]" : settings.address;
   const std::string url = fmt::format("http://{}:{}", host, server.port());
-  if (auto written = write_private(settings.state + "/url", url + "\n"); !written) return complain(written.error().what);
+  if (auto written = write_private(settings.state + "/url", url + "\n"); !written) {
+    end();
+    return complain(written.error().what);
+  }
   const Live::Recovery recovery = (*live)->recovery();
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
   std::printf("tenbin: serving %s, state %s, ready in %.2f s (snapshot %llu and %llu records)\n", url.c_str(),
@@ -273,12 +308,10 @@ int serve(const std::vector<std::string>& words) {
 
   int signal_number = 0;
   sigwait(&ends, &signal_number);
-  std::printf("tenbin: stopping; running jobs go on\n");
+  std::printf("tenbin: stopping; running jobs go on for %lld s, start again before that\n",
+              static_cast<long long>(settings.lease.count / 1'000));
   std::fflush(stdout);
-  api.hurry();  // or the server would wait for those who wait for a job
-  server.stop();
-  api.stop();
-  (*live)->stop();
+  end();
   return 0;
 }
 

@@ -407,7 +407,7 @@ std::string encode(const World& world) {
     out.put(row);
     if (!row.refused) continue;
     const Refusal& refusal = world.requests.refusal(row.request);
-    out.put(refusal.reason);
+    out.put(std::string(text_of(refusal.reason).name));  // by name: the list of reasons grows
     for (const std::int64_t figure : refusal.figures) out.put(figure);
   }
   return bytes;
@@ -430,7 +430,11 @@ Result<World> decode_world(std::string_view bytes) {
     Refusal refusal;
     in.get(row);
     if (row.refused) {
-      in.get(refusal.reason);
+      std::string name;
+      in.get(name);
+      const auto reason = std::ranges::find(reason_table, name, &ReasonText::name);
+      if (reason == reason_table.end()) in.fail();
+      refusal.reason = static_cast<Reason>(reason - reason_table.begin());
       for (std::int64_t& figure : refusal.figures) in.get(figure);
     }
     if (row.request <= last) in.fail();

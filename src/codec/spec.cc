@@ -7,7 +7,8 @@ namespace tenbin {
 namespace {
 
 constexpr std::int64_t output_cap_max = std::int64_t{1} << 32;
-constexpr std::int64_t grace_max_ms = 600'000;
+// The grace is not charged, so it must not be a way to run for nothing.
+constexpr std::int64_t grace_max_ms = 60'000;
 
 bool holds_nul(std::string_view text) { return text.find('\0') != std::string_view::npos; }
 
@@ -68,7 +69,7 @@ Result<JobSpec> read_spec(JsonValue in) {
       spec.output_cap = n.value_or(0);
     } else if (key == "grace_ms") {
       const auto n = value.integer();
-      if (!n || *n < 0 || *n > grace_max_ms) trouble = "run.grace_ms: expected 0 to 600000 milliseconds";
+      if (!n || *n < 0 || *n > grace_max_ms) trouble = "run.grace_ms: expected 0 to 60000 milliseconds";
       spec.grace_ms = n.value_or(0);
     } else {
       trouble = "run." + std::string(key) + ": no such field; there are argv, environment, directory, output_cap, grace_ms";

@@ -16,6 +16,7 @@ constexpr Instant instant_min{0};
 constexpr Instant instant_max{4'102'444'800'000};    // 2100-01-01
 constexpr std::uint32_t members_max = 4'096;
 constexpr std::uint32_t tasks_max = 1'000;           // of one array
+constexpr std::uint32_t attempts_max = 20;           // a job that is lost so often takes its node down itself
 constexpr std::uint32_t gpus_per_node_max = 32;
 constexpr std::uint64_t pools_max = 64, regions_max = 64, gpu_models_max = 64;
 constexpr Cpus cpus_max{1'000'000'000};

@@ -128,11 +128,9 @@ struct Job {
 
 // ---- the World ----
 
-/// Everything that Tenbin knows: a plain value. Only `record` changes it.
-///
-/// Rows are the state; what is marked derived, and `index`, can be built from the rows again
-/// (`reindex`) and is kept up to date by every evolve.
-struct World {
+/// What the World is about. Rows are the state; what is marked derived, and `index`, can be built from
+/// the rows again (`reindex`) and is kept up to date by every evolve.
+struct Affairs {
   Instant now;
   std::uint64_t history = 0;  // digest of all events so far, in order
   std::uint64_t epoch = 0;
@@ -156,7 +154,6 @@ struct World {
   Table<NodeId, Node> nodes;
   Table<PriceId, Price> prices;
   Table<JobId, Job> jobs;
-  Requests requests;
 
   struct Index {
     // By hash: a submit names its project. Never walked.
@@ -184,6 +181,18 @@ struct World {
     std::map<Hash, TokenId> tokens;
   } index;
 };
+
+/// Everything that Tenbin knows: a plain value. Only `record` changes it.
+struct World : Affairs {
+  Requests requests;  // what was answered lately; by far the largest part of a busy World
+};
+
+/// A copy for playing forward, which needs no memory of past requests. Cost: the living rows.
+inline World without_requests(const World& world) {
+  World copy;
+  static_cast<Affairs&>(copy) = world;
+  return copy;
+}
 
 // ---- the loop ----
 

@@ -17,7 +17,7 @@ namespace tenbin {
 
 namespace {
 
-constexpr std::size_t batch_messages_max = 512;
+constexpr std::size_t batch_messages_max = 512, batch_events_max = 20'000;
 constexpr Span forget_every{3'600'000};
 
 // The request in the owner's hands, for the quarantine.
@@ -236,6 +236,7 @@ Instant Live::next_deadline() const {
   Instant next = requests_forgotten_ + forget_every;
   world_.lots.each([&](LotId, const Lot& lot) {
     if (!lot.expired) next = std::min(next, lot.expires);
+    if (lot.valid_from > world_.now) next = std::min(next, lot.valid_from);
   });
   return next;
 }
@@ -269,13 +270,20 @@ void Live::own() {
 
     batch->at = tick();
     ask_due(*batch);
-    for (Message& message : messages) decide_one(*batch, std::move(message));
+    std::size_t decided = 0;
+    while (decided < messages.size() && batch->facts.size() < batch_events_max) {
+      decide_one(*batch, std::move(messages[decided++]));
+    }
     Message schedule;
     schedule.asked.command = Schedule{};
     decide_one(*batch, std::move(schedule));
     batch->sequence = next_sequence_ - 1;
 
     lock.lock();
+    while (messages.size() > decided) {  // arrays filled the batch: the rest goes first in the next one
+      mailbox_.push_front(std::move(messages.back()));
+      messages.pop_back();
+    }
     to_commit_ = std::move(batch);
     committing_.notify_one();
   }
@@ -302,7 +310,7 @@ void Live::ask_due(Batch& batch) {
   }
 }
 
-Decision Live::decide_one(Batch& batch, Message message) {
+void Live::decide_one(Batch& batch, Message message) {
   Entry entry{.message = std::move(message), .decision = 0, .first = batch.facts.size()};
   const Asked& asked = entry.message.asked;
   current_request = asked.request;
@@ -312,9 +320,7 @@ Decision Live::decide_one(Batch& batch, Message message) {
   current_request = {};
   entry.last = batch.facts.size();
   if (entry.last > entry.first) entry.sequence = next_sequence_++;
-  const Decision decision = entry.decision;
   batch.entries.push_back(std::move(entry));
-  return decision;
 }
 
 // ---- committer ----
@@ -414,7 +420,11 @@ void Live::start_attempt(JobId id, const Job& job, const World& world) {
   AttemptSpec attempt = attempt_of(world, id, job);
   const auto bytes = journal_.blob(job.spec);
   auto spec = bytes && *bytes ? parse_spec(**bytes) : Result<JobSpec>{failed("the job names no command")};
-  if (!bytes) spec = std::unexpected(bytes.error());
+  if (!bytes) {
+    // The attempt may be running: only the journal knows, and it does not answer.
+    settings_.fatal(bytes.error());
+    std::abort();
+  }
   if (!spec) {
     Message message;
     message.asked.command = ReportEnd{id, job.attempt, EndKind::launch_failed, 0, clock_.now()};
@@ -484,7 +494,13 @@ void Live::follow() {
     lock.unlock();
     if (auto followed = history_.follow(all.sequence, all.jobs, all.charges); !followed) {
       // Lists fall behind; the journal has everything, and the next start catches up.
-      complain("the history could not be written; lists of past jobs fall behind until the next start", followed.error());
+      // Nothing of it may be skipped: the watermark would move past these rows for ever.
+      complain("the history could not be written; lists of past jobs fall behind until it can", followed.error());
+      lock.lock();
+      if (publisher_done_) break;  // the next start takes these rows from the journal
+      to_follow_.push_front(std::move(all));
+      following_.wait_for(lock, std::chrono::seconds(1), [&] { return publisher_done_; });
+      continue;
     } else if (all.snapshot) {
       if (auto saved = journal_.save_snapshot({all.sequence, all.chain, encode(*all.snapshot)}); !saved) {
         complain("a snapshot could not be written; the next start takes longer", saved.error());

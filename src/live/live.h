@@ -118,7 +118,7 @@ class Live {
   void commit();
   void publish();
   void follow();
-  Decision decide_one(Batch& batch, Message message);
+  void decide_one(Batch& batch, Message message);
   Instant tick();
   Instant next_deadline() const;
   void ask_due(Batch& batch);
@@ -126,7 +126,6 @@ class Live {
   void start_attempt(JobId id, const Job& job, const World& world);
   static void rows_of(const World& world, const Event& event, std::uint64_t sequence, Instant at,
                       Followed& rows);
-  void quarantine_current();
 
   Journal& journal_;
   Executor& executor_;

@@ -54,7 +54,7 @@ folder exec base core live
 folder api base core codec net live twin
   ok  a.cc               "live/driver.h"
   bad a.cc               <boost/beast.hpp>
-  bad a.cc               <sys/socket.h>
+  ok  a.cc               <fcntl.h>
 '
 folder='' deps=() expected=
 look() {  # at the files of the block that ends here

@@ -47,6 +47,8 @@ Decision decide(const World& world, const Asked&, const ReportEnd& c, Instant no
 void lose_attempt(const World& world, JobId id, const Job& job, Instant ended, Instant now, Facts& facts) {
   if (job.state == JobState::stopping) {
     settle(world, id, job, JobState::cancelled, 0, std::min(ended, now), Credits{0}, facts);
+  } else if (job.attempt >= attempts_max) {
+    settle(world, id, job, JobState::failed, 0, std::min(ended, now), Credits{0}, facts);
   } else {
     facts.add(AttemptLost{id, job.attempt, std::min(ended, now)});
   }

@@ -145,6 +145,8 @@ void dequeue(World& world, JobId id, const Job& job) {
   const auto lane = world.index.lanes.find(job.pools);
   TENBIN_ASSERT(lane != world.index.lanes.end());
   lane->second.remove(id);
+  // A few empty ones are kept for the next job; many would slow every pass.
+  if (lane->second.empty() && world.index.lanes.size() > 64) world.index.lanes.erase(lane);
 }
 
 void evolve(World& world, const JobQueued& e, Instant at) {
