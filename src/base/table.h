@@ -2,6 +2,7 @@
 
 #include <array>
 #include <bit>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <utility>
@@ -20,10 +21,30 @@ namespace tenbin {
 template <class IdType, class Row>
 class Table {
   static constexpr std::uint64_t rows_per_page = 256;
+  // A row is built when it opens and destroyed when it retires: between them its memory is nothing.
   struct Page {
     std::array<std::uint64_t, rows_per_page / 64> live{};
     std::uint32_t count = 0;
-    std::array<Row, rows_per_page> rows{};
+    alignas(Row) std::byte memory[rows_per_page * sizeof(Row)];
+
+    Page() {}
+    Page(const Page& other) : live(other.live), count(other.count) {
+      each([&](std::uint64_t at) { std::construct_at(row(at), *other.row(at)); });
+    }
+    Page& operator=(const Page&) = delete;
+    ~Page() {
+      if (count > 0) each([&](std::uint64_t at) { std::destroy_at(row(at)); });
+    }
+    Row* row(std::uint64_t at) { return reinterpret_cast<Row*>(memory) + at; }
+    const Row* row(std::uint64_t at) const { return reinterpret_cast<const Row*>(memory) + at; }
+    template <class Visit>
+    void each(Visit&& visit) const {
+      for (std::uint64_t word = 0; word < live.size(); ++word) {
+        for (std::uint64_t bits = live[word]; bits; bits &= bits - 1) {
+          visit(word * 64 + static_cast<std::uint64_t>(std::countr_zero(bits)));
+        }
+      }
+    }
   };
 
  public:
@@ -56,22 +77,10 @@ class Table {
   }
 
   /// Adds a row under an id at or above next_id(), for rebuilding a table that has gaps.
-  void insert(IdType id, Row row) { open(id) = std::move(row); }
+  void insert(IdType id, Row row) { std::construct_at(place(id), std::move(row)); }
 
   /// Adds a blank row under an id at or above next_id(), to be filled where it lies.
-  Row& open(IdType id) {
-    TENBIN_ASSERT(id.value >= next_);
-    if (pages_.empty()) first_ = id.value - id.value % rows_per_page;
-    for (; id.value - first_ >= covered_; covered_ += rows_per_page) pages_.push_back(nullptr);
-    std::unique_ptr<Page>& page = pages_[(id.value - first_) / rows_per_page];
-    if (!page) page = spare_ ? std::move(spare_) : std::make_unique<Page>();
-    const std::uint64_t at = id.value % rows_per_page;
-    page->live[at / 64] |= std::uint64_t{1} << (at % 64);
-    ++page->count;
-    ++size_;
-    next_ = id.value + 1;
-    return page->rows[at];
-  }
+  Row& open(IdType id) { return *std::construct_at(place(id)); }
 
   /// Ids below `next` will never be given (again).
   void skip_to(IdType next) {
@@ -86,7 +95,7 @@ class Table {
     const Page* page = pages_[offset / rows_per_page].get();
     const std::uint64_t at = id.value % rows_per_page;
     if (!page || !(page->live[at / 64] >> (at % 64) & 1)) return nullptr;
-    return &page->rows[at];
+    return page->row(at);
   }
   Row& at(IdType id) {
     Row* row = find(id);
@@ -100,9 +109,7 @@ class Table {
   }
 
   void retire(IdType id) {
-    Row& row = at(id);
-    std::destroy_at(&row);
-    std::construct_at(&row);  // in place: assigning a blank row was measured dearer
+    std::destroy_at(&at(id));
     const std::uint64_t number = (id.value - first_) / rows_per_page;
     std::unique_ptr<Page>& page = pages_[number];
     const std::uint64_t bit = id.value % rows_per_page;
@@ -118,12 +125,10 @@ class Table {
   void each(Visit&& visit) const {
     for (std::size_t p = 0; p < pages_.size(); ++p) {
       if (!pages_[p]) continue;
-      for (std::size_t word = 0; word < pages_[p]->live.size(); ++word) {
-        for (std::uint64_t bits = pages_[p]->live[word]; bits; bits &= bits - 1) {
-          const std::uint64_t at = word * 64 + static_cast<std::uint64_t>(std::countr_zero(bits));
-          visit(IdType{first_ + p * rows_per_page + at}, pages_[p]->rows[at]);
-        }
-      }
+      const Page& page = *pages_[p];
+      page.each([&](std::uint64_t at) {
+        visit(IdType{first_ + p * rows_per_page + at}, *page.row(at));
+      });
     }
   }
 
@@ -135,6 +140,21 @@ class Table {
   }
 
  private:
+  // Where the row of a new id at or above next_id() is to be built.
+  Row* place(IdType id) {
+    TENBIN_ASSERT(id.value >= next_);
+    if (pages_.empty()) first_ = id.value - id.value % rows_per_page;
+    for (; id.value - first_ >= covered_; covered_ += rows_per_page) pages_.push_back(nullptr);
+    std::unique_ptr<Page>& page = pages_[(id.value - first_) / rows_per_page];
+    if (!page) page = spare_ ? std::move(spare_) : std::make_unique<Page>();
+    const std::uint64_t at = id.value % rows_per_page;
+    page->live[at / 64] |= std::uint64_t{1} << (at % 64);
+    ++page->count;
+    ++size_;
+    next_ = id.value + 1;
+    return page->row(at);
+  }
+
   void drop_leading_pages() {
     std::size_t empty = 0;
     while (empty < pages_.size() && !pages_[empty]) ++empty;

@@ -1,6 +1,9 @@
 #pragma once
 
+#include <concepts>
 #include <string_view>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "base/arena.h"
@@ -16,6 +19,17 @@ class Facts {
   template <class E>
   void add(const E& event) {
     events_.emplace_back(event);
+  }
+  /// The same for what `make` returns, built where it will lie: a copy of a large event waits for the
+  /// fields that were just written. `make` adds no event itself.
+  template <std::invocable Make>
+  void add(const Make& make) {
+    using E = std::invoke_result_t<const Make&>;
+    struct Built {
+      const Make& make;
+      operator E() const { return make(); }
+    };
+    events_.emplace_back(std::in_place_type<E>, Built{make});
   }
   Text text(Text t) { return arena_.text(t); }
   template <class T>

@@ -1,6 +1,8 @@
 #include "core/world.h"
 
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <type_traits>
 
 #include "core/authorise.h"
@@ -17,14 +19,18 @@ namespace {
 
 // ---- the digest of a value, by its fields ----
 
-template <class T>
-void digest_value(Digest& digest, const T& value) {
+template <class D, class T>
+void digest_value(D& digest, const T& value) {
   if constexpr (std::is_enum_v<T> || std::is_integral_v<T>) {
     digest.add(static_cast<std::uint64_t>(value));
   } else if constexpr (std::is_same_v<T, Text>) {
     digest.add(value);
   } else if constexpr (std::is_same_v<T, Hash>) {
-    digest.add(Text{reinterpret_cast<const char*>(value.bytes.data()), value.bytes.size()});
+    if constexpr (std::is_same_v<D, PairedDigest>) {
+      for (const std::uint64_t word : std::bit_cast<std::array<std::uint64_t, 4>>(value)) digest.add(word);
+    } else {
+      digest.add(Text{reinterpret_cast<const char*>(value.bytes.data()), value.bytes.size()});
+    }
   } else if constexpr (std::is_same_v<T, RequestId>) {
     digest.add(value.high);
     digest.add(value.low);
@@ -58,44 +64,52 @@ Decision remembered(const World& world, const Asked& asked, const Answered& row)
   return row.result;
 }
 
+// A refusal leaves no events.
+Decision answer(const World& world, const Asked& asked, Instant now, Facts& facts) {
+  const auto decide_it = [&](const auto& command) -> Decision {
+    if constexpr (std::is_same_v<decltype(command), const Schedule&>) {
+      next_step(world, now, facts);
+      return 0;
+    } else {
+      return decide(world, asked, command, now, facts);
+    }
+  };
+  const std::size_t first = facts.size();
+  Decision decision = may(world, asked.by, asked.command)
+                          ? std::visit(decide_it, asked.command)
+                          : Decision{std::unexpected(refuse(Reason::not_permitted))};
+  if (!decision) facts.shrink(first);
+  return decision;
+}
+
+Decision answer_once(const World& world, const Asked& asked, Instant now, Facts& facts) {
+  if (const Answered* row = world.requests.find(asked.request)) return remembered(world, asked, *row);
+  const Decision decision = answer(world, asked, now, facts);
+  const Refusal r = decision ? Refusal{} : decision.error();
+  facts.add(RequestAnswered{asked.request, digest_of(asked), decision.value_or(0), !decision, r.reason,
+                            r.figures[0], r.figures[1], r.figures[2], r.figures[3]});
+  return decision;
+}
+
+Decision schedule(World& world, Instant now, Facts& facts) {
+  std::size_t next = facts.size();
+  while (next_step(world, now, facts)) {
+    for (; next < facts.size(); ++next) record(world, facts[next], now);
+  }
+  return 0;
+}
+
 }  // namespace
 
 Decision consider(const World& world, const Asked& asked, Instant now, Facts& facts) {
-  if (asked.request) {
-    if (const Answered* row = world.requests.find(asked.request)) return remembered(world, asked, *row);
-  }
-  const std::size_t first = facts.size();
-  Decision decision = [&]() -> Decision {
-    if (!may(world, asked.by, asked.command)) return std::unexpected(refuse(Reason::not_permitted));
-    return std::visit(
-        [&](const auto& command) -> Decision {
-          if constexpr (std::is_same_v<decltype(command), const Schedule&>) {
-            next_step(world, now, facts);
-            return 0;
-          } else {
-            return decide(world, asked, command, now, facts);
-          }
-        },
-        asked.command);
-  }();
-  if (!decision) facts.shrink(first);
-  if (asked.request) {
-    const Refusal r = decision ? Refusal{} : decision.error();
-    facts.add(RequestAnswered{asked.request, digest_of(asked), decision.value_or(0), !decision, r.reason,
-                              r.figures[0], r.figures[1], r.figures[2], r.figures[3]});
-  }
-  return decision;
+  return asked.request ? answer_once(world, asked, now, facts) : answer(world, asked, now, facts);
 }
 
 Decision apply(World& world, const Asked& asked, Instant now, Facts& facts) {
   TENBIN_ASSERT(now >= world.now);
   if (std::holds_alternative<Schedule>(asked.command) && !asked.by) {
     TENBIN_ASSERT(!asked.request);  // the driver's own
-    std::size_t next = facts.size();
-    while (next_step(world, now, facts)) {
-      for (; next < facts.size(); ++next) record(world, facts[next], now);
-    }
-    return 0;
+    return schedule(world, now, facts);
   }
   const std::size_t first = facts.size();
   const Decision decision = consider(world, asked, now, facts);
@@ -106,7 +120,7 @@ Decision apply(World& world, const Asked& asked, Instant now, Facts& facts) {
 void record(World& world, const Event& event, Instant at) {
   TENBIN_ASSERT(at >= world.now);
   world.now = at;
-  Digest digest{world.history};
+  PairedDigest digest{world.history};
   digest.add((event.index() << 48) ^ static_cast<std::uint64_t>(at.ms));
   std::visit(
       [&](const auto& e) {

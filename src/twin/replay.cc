@@ -112,7 +112,12 @@ ReplayResult replay(World& world, const std::vector<TraceJob>& jobs, const After
   const std::uint64_t first = world.jobs.next_id().value;
   std::unordered_map<std::uint32_t, std::string> names;  // of the users' projects
 
+  // The three commands, filled in anew for each job.
   const Asked schedule{.command = Schedule{}};
+  Asked asked_end{.command = ReportEnd{.attempt = 1, .kind = EndKind::exited}};
+  ReportEnd& end = std::get<ReportEnd>(asked_end.command);
+  Asked asked_job{.command = SubmitJob{.shape = {.packing = Packing::count}}};
+  SubmitJob& submit = std::get<SubmitJob>(asked_job.command);
   Due due;
   Facts facts;
   std::size_t next = 0;
@@ -121,11 +126,11 @@ ReplayResult replay(World& world, const std::vector<TraceJob>& jobs, const After
     if (next < jobs.size()) now = std::min(now, jobs[next].submit);
 
     while (!due.empty() && due.top().at == now) {
-      const JobId job = due.top().job;
+      end.job = due.top().job;
+      end.ended = now;
       due.pop();
       facts.clear();
-      const Decision ended = apply(
-          world, {.command = ReportEnd{job, 1, EndKind::exited, 0, now}}, now, facts);
+      const Decision ended = apply(world, asked_end, now, facts);
       TENBIN_ASSERT(ended.has_value());
       result.events += facts.size();
     }
@@ -133,13 +138,11 @@ ReplayResult replay(World& world, const std::vector<TraceJob>& jobs, const After
       const TraceJob& job = jobs[next];
       std::string& project = names[job.user];
       if (project.empty()) project = project_name(job.user);
+      submit.project = project;
+      submit.shape.gpus = Gpus{std::int64_t{job.gpus} * 1'000};
+      submit.time_limit = job.limit;
       facts.clear();
-      const Decision queued = apply(
-          world,
-          {.command = SubmitJob{.project = project,
-                                .shape = {.packing = Packing::count, .gpus = Gpus{std::int64_t{job.gpus} * 1'000}},
-                                .time_limit = job.limit}},
-          now, facts);
+      const Decision queued = apply(world, asked_job, now, facts);
       if (queued) {
         trace_row.push_back(static_cast<std::uint32_t>(next));
       } else {

@@ -55,9 +55,11 @@ class Search {
   }
 
   bool whole(std::uint32_t wanted, std::uint32_t gpus) {
-    std::uint32_t could = 0;
-    for (std::uint32_t f = gpus; f <= pool_.gpus_per_node; ++f) could += pool_.count_by_whole[f];
-    if (could < wanted) return false;
+    if (wanted > 1) {
+      std::uint32_t could = 0;
+      for (std::uint32_t f = gpus; f <= pool_.gpus_per_node; ++f) could += pool_.count_by_whole[f];
+      if (could < wanted) return false;
+    }
     // The remainder of a bare count comes after whole nodes, which were taken from the lowest on.
     const std::size_t after_whole_nodes =
         slices_.empty() ? 0 : world_.nodes.at(slices_.back().node).position + std::size_t{1};
@@ -149,12 +151,20 @@ PartialGpu* find_partial(Node& node, std::uint32_t device) {
   return nullptr;
 }
 
-void take_slice(Node& node, const Slice& slice) {
-  if (slice.milli == 0) {
-    TENBIN_ASSERT((node.free_mask & slice.mask) == slice.mask);
-    node.free_mask &= ~slice.mask;
-    return;
-  }
+/// Gives a node other wholly free devices: it moves to another bucket, its parts stay listed.
+void set_free_mask(Pool& pool, Node& node, std::uint32_t mask) {
+  const std::uint32_t before = node.free_whole();
+  node.free_mask = mask;
+  if (node.state != NodeState::up) return;
+  const std::uint32_t after = node.free_whole();
+  pool.by_whole[before].clear(node.position);
+  --pool.count_by_whole[before];
+  pool.by_whole[after].set(node.position);
+  ++pool.count_by_whole[after];
+  pool.free += Gpus{(std::int64_t{after} - std::int64_t{before}) * 1'000};
+}
+
+void take_part(Node& node, const Slice& slice) {
   const auto device = static_cast<std::uint32_t>(std::countr_zero(slice.mask));
   if (node.free_mask & slice.mask) {
     node.free_mask &= ~slice.mask;
@@ -166,12 +176,7 @@ void take_slice(Node& node, const Slice& slice) {
   gpu->free_milli -= slice.milli;
 }
 
-void give_slice(Node& node, const Slice& slice) {
-  if (slice.milli == 0) {
-    TENBIN_ASSERT((node.free_mask & slice.mask) == 0);
-    node.free_mask |= slice.mask;
-    return;
-  }
+void give_part(Node& node, const Slice& slice) {
   PartialGpu* gpu = find_partial(node, static_cast<std::uint32_t>(std::countr_zero(slice.mask)));
   TENBIN_ASSERT(gpu != nullptr);
   gpu->free_milli += slice.milli;
@@ -180,6 +185,26 @@ void give_slice(Node& node, const Slice& slice) {
   node.free_mask |= slice.mask;
   *gpu = node.partial.back();
   node.partial.pop_back();
+}
+
+void take_slice(Pool& pool, Node& node, const Slice& slice) {
+  if (slice.milli == 0) {
+    TENBIN_ASSERT((node.free_mask & slice.mask) == slice.mask);
+    set_free_mask(pool, node, node.free_mask & ~slice.mask);
+  } else {
+    const Unlisted out(pool, node);
+    take_part(node, slice);
+  }
+}
+
+void give_slice(Pool& pool, Node& node, const Slice& slice) {
+  if (slice.milli == 0) {
+    TENBIN_ASSERT((node.free_mask & slice.mask) == 0);
+    set_free_mask(pool, node, node.free_mask | slice.mask);
+  } else {
+    const Unlisted out(pool, node);
+    give_part(node, slice);
+  }
 }
 
 }  // namespace
@@ -246,8 +271,7 @@ void take(World& world, Pool& pool, const Job& job) {
   }
   for (const Slice& slice : job.slices) {
     Node& node = world.nodes.at(slice.node);
-    const Unlisted out(pool, node);
-    take_slice(node, slice);
+    take_slice(pool, node, slice);
     if (pool.cpus > Cpus{0}) node.cpus_free -= job.shape.cpus;
     if (pool.memory > Memory{0}) node.memory_free -= job.shape.memory;
     TENBIN_ASSERT(node.cpus_free >= Cpus{0} && node.memory_free >= Memory{0});
@@ -263,8 +287,7 @@ void give_back(World& world, Pool& pool, const Job& job) {
   }
   for (const Slice& slice : job.slices) {
     Node& node = world.nodes.at(slice.node);
-    const Unlisted out(pool, node);
-    give_slice(node, slice);
+    give_slice(pool, node, slice);
     if (pool.cpus > Cpus{0}) node.cpus_free += job.shape.cpus;
     if (pool.memory > Memory{0}) node.memory_free += job.shape.memory;
   }

@@ -57,14 +57,16 @@ void lose_attempt(const World& world, JobId id, const Job& job, Instant ended, I
 void settle(const World& world, JobId id, const Job& job, JobState state, std::int32_t code,
             Instant ended, Credits charged, Facts& facts) {
   const std::span<const Leg> captures = split(facts, job.legs.span(), charged);
-  facts.add(JobSettled{.job = id,
-                       .attempt = job.attempt,
-                       .state = state,
-                       .code = code,
-                       .ended = ended,
-                       .charged = charged,
-                       .released = job.held - charged,
-                       .captures = captures});
+  facts.add([&] {
+    return JobSettled{.job = id,
+                      .attempt = job.attempt,
+                      .state = state,
+                      .code = code,
+                      .ended = ended,
+                      .charged = charged,
+                      .released = job.held - charged,
+                      .captures = captures};
+  });
   expire_released(world, job.legs.span(), captures, facts);
 }
 
@@ -119,9 +121,7 @@ void evolve(World& world, const JobSettled& e, Instant) {
     const Share& share = world.shares.at(leg.share);
     Credits used;
     if (next < e.captures.size() && e.captures[next].share == leg.share) used = e.captures[next++].amount;
-    TENBIN_ASSERT(used <= leg.amount);
-    if (used > Credits{0}) capture(world.accounts, share.free, share.used, used);
-    if (used < leg.amount) release(world.accounts, share.free, share.used, leg.amount - used);
+    settle(world.accounts, share.free, share.used, leg.amount, used);
     captured += used;
   }
   TENBIN_ASSERT(next == e.captures.size() && captured == e.charged);

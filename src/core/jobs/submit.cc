@@ -110,19 +110,21 @@ Decision decide(const World& world, const Asked& asked, const SubmitJob& c, Inst
       return std::unexpected(
           refuse(Reason::insufficient_credit, need, free.amount.count, free.until.ms));
     }
-    facts.add(JobQueued{.job = JobId{first.value + task},
-                        .project = project,
-                        .person = asked.by,
-                        .shape = c.shape,
-                        .pools = pools,
-                        .time_limit = c.time_limit,
-                        .prices = prices,
-                        .array = c.tasks > 1 ? first : JobId{},
-                        .task = task,
-                        .name = facts.text(c.name),
-                        .spec = c.spec,
-                        .held = chosen->need,
-                        .legs = facts.list(legs.span())});
+    facts.add([&] {
+      return JobQueued{.job = JobId{first.value + task},
+                       .project = project,
+                       .person = asked.by,
+                       .shape = c.shape,
+                       .pools = pools,
+                       .time_limit = c.time_limit,
+                       .prices = prices,
+                       .array = c.tasks > 1 ? first : JobId{},
+                       .task = task,
+                       .name = facts.text(c.name),
+                       .spec = c.spec,
+                       .held = chosen->need,
+                       .legs = facts.list(legs.span())};
+    });
     if (c.tasks == 1) break;
     for (const Leg& leg : legs) {
       const auto same = std::ranges::find(taken, leg.share, &Leg::share);
@@ -137,8 +139,10 @@ Decision decide(const World& world, const Asked& asked, const SubmitJob& c, Inst
 }
 
 void enqueue(World& world, JobId id, const Job& job) {
-  world.index.lanes[job.pools].insert(
-      {id, job.limit, static_cast<std::uint32_t>(job.shape.all_gpus().count)});
+  world.index.lanes[job.pools].insert({.job = id,
+                                       .limit = job.limit,
+                                       .gpus_milli = static_cast<std::uint32_t>(job.shape.all_gpus().count),
+                                       .node_milli = static_cast<std::uint32_t>(job.shape.gpus.count)});
 }
 
 void dequeue(World& world, JobId id, const Job& job) {

@@ -8,13 +8,6 @@ void guard(const Account& account) {
   TENBIN_ASSERT(account.free() >= Credits{0});
 }
 
-void end_hold(Account& source, Account& target, Credits amount) {
-  TENBIN_ASSERT(amount >= Credits{0} && source.debits_pending >= amount);
-  TENBIN_ASSERT(target.credits_pending >= amount);
-  source.debits_pending -= amount;
-  target.credits_pending -= amount;
-}
-
 }  // namespace
 
 void post(Accounts& accounts, AccountId from, AccountId to, Credits amount) {
@@ -33,17 +26,20 @@ void hold(Accounts& accounts, AccountId from, AccountId to, Credits amount) {
   guard(source);
 }
 
-void release(Accounts& accounts, AccountId from, AccountId to, Credits amount) {
-  end_hold(accounts.at(from), accounts.at(to), amount);
-}
-
-void capture(Accounts& accounts, AccountId from, AccountId to, Credits amount) {
+void settle(Accounts& accounts, AccountId from, AccountId to, Credits held, Credits captured) {
+  TENBIN_ASSERT(captured >= Credits{0} && captured <= held);
   Account& source = accounts.at(from);
   Account& target = accounts.at(to);
-  end_hold(source, target, amount);
-  source.debits_posted += amount;
-  target.credits_posted += amount;
+  TENBIN_ASSERT(source.debits_pending >= held && target.credits_pending >= held);
+  source.debits_pending -= held;
+  target.credits_pending -= held;
+  source.debits_posted += captured;
+  target.credits_posted += captured;
   guard(source);
+}
+
+void release(Accounts& accounts, AccountId from, AccountId to, Credits amount) {
+  settle(accounts, from, to, amount, Credits{0});
 }
 
 bool balanced(const Accounts& accounts) {

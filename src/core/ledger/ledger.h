@@ -30,8 +30,9 @@ using Accounts = Table<AccountId, Account>;
 // checked before. Cost: two rows.
 void post(Accounts& accounts, AccountId from, AccountId to, Credits amount);
 void hold(Accounts& accounts, AccountId from, AccountId to, Credits amount);
-void capture(Accounts& accounts, AccountId from, AccountId to, Credits amount);  // of a hold
 void release(Accounts& accounts, AccountId from, AccountId to, Credits amount);  // of a hold
+/// Ends a hold of `held` at once: `captured` of it is taken, the rest goes back.
+void settle(Accounts& accounts, AccountId from, AccountId to, Credits held, Credits captured);
 
 /// Conservation: posted debits equal posted credits, pending ones too, and no guard is broken.
 bool balanced(const Accounts& accounts);

@@ -4,6 +4,8 @@
 #include <bit>
 #include <tuple>
 
+#include "core/jobs/attempt.h"
+
 namespace tenbin {
 
 bool consumed_before(const World& world, LotId a, LotId b) {
@@ -92,8 +94,7 @@ void unpark(World& world, ProjectId project) {
   for (const JobId id : parked->second) {
     Job& job = world.jobs.at(id);
     job.state = JobState::queued;
-    world.index.lanes[job.pools].insert(
-        {id, job.limit, static_cast<std::uint32_t>(job.shape.all_gpus().count)});
+    enqueue(world, id, job);
   }
   world.index.parked.erase(parked);
 }

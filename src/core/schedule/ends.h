@@ -11,8 +11,9 @@
 namespace tenbin {
 
 /// The expected ends (start + time limit) of what runs in one pool, in order, with the GPUs that
-/// come free: sorted blocks of up to 64 with a sum for each, so that "when have n GPUs come free?"
-/// skips whole blocks. (references: measured best of three structures at every size.)
+/// come free: sorted blocks of up to 64, and a directory with the last end and the sum of each, so
+/// that "when have n GPUs come free?" skips whole blocks. (references: measured best of three
+/// structures at every size.)
 class Ends {
  public:
   struct End {
@@ -26,31 +27,37 @@ class Ends {
 
   void insert(const End& end) {
     ++size_;
-    if (blocks_.empty()) blocks_.emplace_back();
+    if (directory_.empty()) directory_.push_back({.block = blank_block()});
     std::size_t b = block_for(end);
-    if (blocks_[b].size == block_size) {
+    if (directory_[b].size == block_size) {
       split(b);
-      b = block_for(end);
+      b += directory_[b].last < end ? 1 : 0;
     }
-    Block& block = blocks_[b];
-    End* const last = block.ends.data() + block.size;
-    End* const place = std::upper_bound(block.ends.data(), last, end);
-    std::copy_backward(place, last, last + 1);
+    Entry& entry = directory_[b];
+    End* const ends = blocks_[entry.block].data();
+    End* const place = std::upper_bound(ends, ends + entry.size, end);
+    std::copy_backward(place, ends + entry.size, ends + entry.size + 1);
     *place = end;
-    ++block.size;
-    block.sum += end.gpus;
+    entry.last = ends[entry.size++];
+    entry.sum += end.gpus;
   }
 
   void erase(const End& end) {
+    TENBIN_ASSERT(size_ > 0);
     const std::size_t b = block_for(end);
-    Block& block = blocks_[b];
-    End* const last = block.ends.data() + block.size;
-    End* const place = std::lower_bound(block.ends.data(), last, end);
-    TENBIN_ASSERT(place != last && place->job == end.job && place->at == end.at);
-    block.sum -= place->gpus;
-    std::copy(place + 1, last, place);
+    Entry& entry = directory_[b];
+    End* const ends = blocks_[entry.block].data();
+    End* const place = std::lower_bound(ends, ends + entry.size, end);
+    TENBIN_ASSERT(place != ends + entry.size && place->job == end.job && place->at == end.at);
+    entry.sum -= place->gpus;
+    std::copy(place + 1, ends + entry.size, place);
     --size_;
-    if (--block.size == 0) blocks_.erase(blocks_.begin() + static_cast<std::ptrdiff_t>(b));
+    if (--entry.size > 0) {
+      entry.last = ends[entry.size - 1];
+    } else {
+      spare_.push_back(entry.block);
+      directory_.erase(directory_.begin() + static_cast<std::ptrdiff_t>(b));
+    }
   }
 
   struct Shadow {
@@ -61,16 +68,16 @@ class Ends {
   /// The earliest expected end by which `need` GPUs are free, if `free` are free now.
   Shadow shadow(Gpus need, Gpus free) const {
     std::size_t b = 0;
-    while (b < blocks_.size() && free + blocks_[b].sum < need) free += blocks_[b++].sum;
-    if (b == blocks_.size()) return {Instant{}, free, false};
+    while (b < directory_.size() && free + directory_[b].sum < need) free += directory_[b++].sum;
+    if (b == directory_.size()) return {Instant{}, free, false};
     std::size_t i = 0;
-    while (free < need) free += blocks_[b].ends[i++].gpus;
+    while (free < need) free += end_at(b, i++).gpus;
     TENBIN_ASSERT(i > 0);
-    const Instant at = blocks_[b].ends[i - 1].at;
-    for (; b < blocks_.size(); ++b, i = 0) {
-      for (; i < blocks_[b].size; ++i) {
-        if (blocks_[b].ends[i].at != at) return {at, free, true};
-        free += blocks_[b].ends[i].gpus;
+    const Instant at = end_at(b, i - 1).at;
+    for (; b < directory_.size(); ++b, i = 0) {
+      for (; i < directory_[b].size; ++i) {
+        if (end_at(b, i).at != at) return {at, free, true};
+        free += end_at(b, i).gpus;
       }
     }
     return {at, free, true};
@@ -78,9 +85,9 @@ class Ends {
 
   template <class Visit>  // visit(end) -> bool: go on
   void each(Visit&& visit) const {
-    for (const Block& block : blocks_) {
-      for (std::size_t i = 0; i < block.size; ++i) {
-        if (!visit(block.ends[i])) return;
+    for (std::size_t b = 0; b < directory_.size(); ++b) {
+      for (std::size_t i = 0; i < directory_[b].size; ++i) {
+        if (!visit(end_at(b, i))) return;
       }
     }
   }
@@ -88,37 +95,46 @@ class Ends {
 
  private:
   static constexpr std::size_t block_size = 64;
-  struct Block {
-    std::size_t size = 0;
+  using Block = std::array<End, block_size>;
+  struct Entry {
+    End last;
     Gpus sum;
-    std::array<End, block_size> ends;
+    std::uint32_t size = 0;
+    std::uint32_t block = 0;
   };
+
+  const End& end_at(std::size_t b, std::size_t i) const { return blocks_[directory_[b].block][i]; }
 
   // The block in which `end` lies or would lie.
   std::size_t block_for(const End& end) const {
-    std::size_t low = 0, high = blocks_.size() - 1;
-    while (low < high) {
-      const std::size_t middle = (low + high) / 2;
-      if (blocks_[middle].ends[blocks_[middle].size - 1] < end) {
-        low = middle + 1;
-      } else {
-        high = middle;
-      }
+    const auto before = [](const Entry& entry, const End& e) { return entry.last < e; };
+    const auto entry = std::lower_bound(directory_.begin(), directory_.end() - 1, end, before);
+    return static_cast<std::size_t>(entry - directory_.begin());
+  }
+  std::uint32_t blank_block() {
+    if (spare_.empty()) {
+      blocks_.emplace_back();
+      return static_cast<std::uint32_t>(blocks_.size() - 1);
     }
-    return low;
+    const std::uint32_t block = spare_.back();
+    spare_.pop_back();
+    return block;
   }
   void split(std::size_t b) {
-    blocks_.insert(blocks_.begin() + static_cast<std::ptrdiff_t>(b) + 1, Block{});
-    Block& left = blocks_[b];
-    Block& right = blocks_[b + 1];
-    right.size = block_size / 2;
+    Entry right{.last = directory_[b].last, .size = block_size / 2, .block = blank_block()};
+    Entry& left = directory_[b];
     left.size = block_size - right.size;
-    std::copy_n(left.ends.begin() + static_cast<std::ptrdiff_t>(left.size), right.size, right.ends.begin());
-    for (std::size_t i = 0; i < right.size; ++i) right.sum += right.ends[i].gpus;
+    const End* const moved = blocks_[left.block].data() + left.size;
+    std::copy_n(moved, right.size, blocks_[right.block].data());
+    for (std::size_t i = 0; i < right.size; ++i) right.sum += moved[i].gpus;
     left.sum -= right.sum;
+    left.last = moved[-1];
+    directory_.insert(directory_.begin() + static_cast<std::ptrdiff_t>(b) + 1, right);
   }
 
-  std::vector<Block> blocks_;
+  std::vector<Entry> directory_;  // in order; no block in it is empty
+  std::vector<Block> blocks_;     // in no order
+  std::vector<std::uint32_t> spare_;
   std::uint64_t size_ = 0;
 };
 

@@ -22,7 +22,8 @@ struct FutureNode {
 
 class Emptying {
  public:
-  Emptying(const World& world, const Pool& pool, const Shape& shape) : pool_(pool), shape_(shape) {
+  Emptying(const World& world, const Pool& pool, const Shape& shape)
+      : world_(world), pool_(pool), shape_(shape) {
     const std::int64_t node = std::int64_t{pool.gpus_per_node} * 1'000;
     if (shape.packing == Packing::members) {
       wanted_ = shape.members;
@@ -35,20 +36,21 @@ class Emptying {
       each_ = Gpus{node};
       rest_ = Gpus{shape.gpus.count % node};
     }
-    nodes_.reserve(pool.nodes.size());
-    for (const NodeId id : pool.nodes) {
-      const Node& n = world.nodes.at(id);
-      FutureNode future{id, n.free_whole(), n.cpus_free, n.memory_free, {}};
-      for (const PartialGpu& gpu : n.partial) future.partial.push_back(gpu);
-      if (n.state != NodeState::up) future.id = NodeId{};  // takes nothing new
-      nodes_.push_back(std::move(future));
-      count(nodes_.back(), +1);
+    place_.resize(pool.nodes.size());
+    const auto by_buckets = [](Gpus gpus) { return gpus == Gpus{0} || gpus.count >= 1'000; };
+    if (pool.cpus == Cpus{0} && pool.memory == Memory{0} && by_buckets(each_) && by_buckets(rest_)) {
+      for (std::uint32_t whole = 1; whole <= pool.gpus_per_node; ++whole) {
+        count(whole * 1'000 >= each_.count, whole * 1'000 >= rest_.count,
+              static_cast<std::int32_t>(pool.count_by_whole[whole]));
+      }
+      return;
     }
+    for (std::uint32_t p = 0; p < pool.nodes.size(); ++p) count(future(p), +1);
   }
 
-  void end(const World& world, const Job& job) {
+  void end(const Job& job) {
     for (const Slice& slice : job.slices) {
-      FutureNode& node = nodes_[world.nodes.at(slice.node).position];
+      FutureNode& node = future(world_.nodes.at(slice.node).position);
       count(node, -1);
       if (slice.milli == 0) {
         node.whole += static_cast<std::uint32_t>(std::popcount(slice.mask));
@@ -77,17 +79,19 @@ class Emptying {
   }
 
   /// The nodes on which the job would lie.
-  std::vector<NodeId> nodes() const {
+  std::vector<NodeId> nodes() {
     std::vector<NodeId> chosen;
     std::uint32_t left = wanted_;
     bool rest = rest_ > Gpus{0};
-    for (const FutureNode& n : nodes_) {
-      if (rest && !takes(n, each_) && takes(n, rest_)) {
+    for (std::uint32_t p = 0; rest && p < place_.size(); ++p) {
+      const FutureNode& n = future(p);
+      if (!takes(n, each_) && takes(n, rest_)) {
         chosen.push_back(n.id);
         rest = false;
       }
     }
-    for (const FutureNode& n : nodes_) {
+    for (std::uint32_t p = 0; p < place_.size(); ++p) {
+      const FutureNode& n = future(p);
       if (!takes(n, each_)) continue;
       if (left > 0) {
         --left;
@@ -103,6 +107,19 @@ class Emptying {
   }
 
  private:
+  // Most nodes are never looked at: what is known of the others by number is enough.
+  FutureNode& future(std::uint32_t position) {
+    std::uint32_t& place = place_[position];
+    if (place == 0) {
+      const NodeId id = pool_.nodes[position];
+      const Node& n = world_.nodes.at(id);
+      nodes_.push_back({n.state == NodeState::up ? id : NodeId{},  // else it takes nothing new
+                        n.free_whole(), n.cpus_free, n.memory_free, {}});
+      for (const PartialGpu& gpu : n.partial) nodes_.back().partial.push_back(gpu);
+      place = static_cast<std::uint32_t>(nodes_.size());
+    }
+    return nodes_[place - 1];
+  }
   bool takes(const FutureNode& n, Gpus gpus) const {
     if (!n.id) return false;
     if (pool_.cpus > Cpus{0} && n.cpus < shape_.cpus) return false;
@@ -114,21 +131,25 @@ class Emptying {
     }
     return false;
   }
-  void count(const FutureNode& n, int sign) {
-    const bool main = takes(n, each_);
-    if (main) {
-      main_ += static_cast<std::uint32_t>(sign);
-    } else if (rest_ > Gpus{0} && takes(n, rest_)) {
-      for_rest_only_ += static_cast<std::uint32_t>(sign);
+  void count(const FutureNode& n, std::int32_t nodes) {
+    count(takes(n, each_), takes(n, rest_), nodes);
+  }
+  void count(bool takes_main, bool takes_rest, std::int32_t nodes) {
+    if (takes_main) {
+      main_ += static_cast<std::uint32_t>(nodes);
+    } else if (rest_ > Gpus{0} && takes_rest) {
+      for_rest_only_ += static_cast<std::uint32_t>(nodes);
     }
   }
 
+  const World& world_;
   const Pool& pool_;
   const Shape& shape_;
   std::uint32_t wanted_ = 0;
   Gpus each_, rest_;
   std::uint32_t main_ = 0, for_rest_only_ = 0;  // nodes that could take a main part; only the rest
-  std::vector<FutureNode> nodes_;
+  std::vector<FutureNode> nodes_;     // in the order in which they were first looked at
+  std::vector<std::uint32_t> place_;  // by position: 1 + where it lies in nodes_, 0 if not yet
 };
 
 }  // namespace
@@ -146,7 +167,7 @@ Forecast forecast(const World& world, const Pool& pool, const Shape& shape, Inst
   pool.ends.each([&](const Ends::End& end) {
     if (found && end.at > at) return false;  // all that end at one instant are counted
     at = std::max(now, end.at);
-    emptying.end(world, world.jobs.at(end.job));
+    emptying.end(world.jobs.at(end.job));
     found = found || emptying.enough();
     return true;
   });

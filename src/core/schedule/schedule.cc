@@ -1,6 +1,7 @@
 #include "core/schedule/schedule.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 
 #include "core/fleet/price.h"
@@ -112,8 +113,12 @@ class Pass {
     each_pool(pools, [&](PoolId, const Pool& pool) {
       const Promise& promise = pool.promise;
       const Span window = promise.at == never ? Span{INT64_MAX} : promise.at - now_;
-      const Gpus spare = pool.kind == PoolKind::counted ? promise.spare : free_off(pool, promise);
-      windows_.push_back({pool.free, window, spare});
+      if (pool.kind == PoolKind::counted) {
+        windows_.push_back({pool.free, window, promise.spare});
+      } else {
+        windows_.push_back({pool.free, window, free_off(pool, promise), most_free(pool, {}),
+                            most_free(pool, promise.nodes)});
+      }
     });
   }
 
@@ -133,6 +138,20 @@ class Pass {
       if (node.state == NodeState::up) free -= node.free();
     }
     return free;
+  }
+
+  // The most that one node off `avoid` has free, for one part of a job: above a whole node, any.
+  Gpus most_free(const Pool& pool, std::span<const NodeId> avoid) const {
+    std::array<std::uint32_t, gpus_per_node_max + 1> avoided{};
+    for (const NodeId id : avoid) {
+      const Node& node = world_.nodes.at(id);
+      if (node.state == NodeState::up) ++avoided[node.free_whole()];
+    }
+    for (std::uint32_t whole = pool.gpus_per_node; whole > 0; --whole) {
+      if (pool.count_by_whole[whole] == avoided[whole]) continue;
+      return whole == pool.gpus_per_node ? Window::any : Gpus{std::int64_t{whole} * 1'000};
+    }
+    return pool.partial.empty() ? Gpus{0} : Gpus{std::get<0>(*pool.partial.rbegin())};
   }
 
   bool room_in(const Pool& pool, const Job& job, bool is_open) {
@@ -171,13 +190,15 @@ class Pass {
         room_but_no_credit = true;
         continue;
       }
-      facts_.add(JobStarted{.job = id,
-                            .attempt = job.attempt + 1,
-                            .pool = option.pool,
-                            .rate = option.rate,
-                            .held = price(job.limit, option.rate),
-                            .legs = facts_.list(legs_.span()),
-                            .slices = facts_.list(slices_.span())});
+      facts_.add([&] {
+        return JobStarted{.job = id,
+                          .attempt = job.attempt + 1,
+                          .pool = option.pool,
+                          .rate = option.rate,
+                          .held = price(job.limit, option.rate),
+                          .legs = facts_.list(legs_.span()),
+                          .slices = facts_.list(slices_.span())};
+      });
       if (!std::ranges::equal(job.legs, legs_)) {
         expire_released(world_, job.legs.span(), legs_.span(), facts_);
       }
@@ -244,6 +265,8 @@ class Pass {
 }  // namespace
 
 bool next_step(const World& world, Instant now, Facts& facts) {
+  const auto waits = [](const auto& lane) { return !lane.second.empty(); };
+  if (std::ranges::none_of(world.index.lanes, waits)) return false;  // the usual case
   return Pass(world, now, facts).step();
 }
 

@@ -39,16 +39,25 @@ std::size_t Waiting::class_of(std::uint32_t gpus_milli) {
   return std::min<std::size_t>(static_cast<std::size_t>(std::bit_width(whole)), classes - 1);
 }
 
-bool Waiting::may_match(const Least& least, std::span<const Window> windows) {
+// Below which coarse limit one of `windows` may let in jobs of each size.
+Waiting::Least Waiting::bounds_of(std::span<const Window> windows) {
+  Least bounds{};
   for (const Window& w : windows) {
     for (std::size_t c = 0; c < classes; ++c) {
       const std::uint32_t floor = class_floor_milli(c);
       if (floor > w.free.count) break;
-      if (least[c] == none) continue;
-      if (floor <= w.spare.count || (std::int64_t{least[c]} << 4) <= w.window.count) return true;
+      const std::int64_t in_time = w.window < Span{0} ? 0 : (w.window.count >> 4) + 1;
+      const std::int64_t bound = floor <= w.spare.count ? none : std::min<std::int64_t>(in_time, none);
+      bounds[c] = std::max(bounds[c], static_cast<std::uint32_t>(bound));
     }
   }
-  return false;
+  return bounds;
+}
+
+bool Waiting::any_below(const Least& least, const Least& bounds) {
+  bool any = false;
+  for (std::size_t c = 0; c < classes; ++c) any |= least[c] < bounds[c];
+  return any;
 }
 
 void Waiting::recount(Block& block) {
@@ -129,7 +138,7 @@ void Waiting::insert(const WaitingJob& job) {
   const std::size_t c = class_of(job.gpus_milli);
   const auto lower = [&](Least& least) { least[c] = std::min(least[c], coarse(job.limit)); };
 
-  const bool at_end = supers_.empty() || [&] {
+  const bool at_end = size_ == 1 || [&] {
     const Super& last = *supers_.back();
     const Block& block = *last.blocks[last.end - 1];
     return block.entries[block.end - 1].job < job.job;
@@ -176,6 +185,15 @@ void Waiting::insert(const WaitingJob& job) {
 }
 
 void Waiting::remove(JobId job) {
+  if (size_ == 1) {  // the last one's block stays for the next
+    Super& super = *supers_.front();
+    Block& block = *super.blocks[super.begin];
+    TENBIN_ASSERT(block.entries[block.begin].job == job);
+    block.least = super.least = empty_least();
+    block.begin = block.end = 0;
+    size_ = 0;
+    return;
+  }
   const auto super_last = [](const std::unique_ptr<Super>& super) {
     const Block& block = *super->blocks[super->end - 1];
     return block.entries[block.end - 1].job;
@@ -235,32 +253,25 @@ void Waiting::remove(JobId job) {
   super.least[c] = least;
 }
 
-const WaitingJob* Waiting::head() const {
-  if (supers_.empty()) return nullptr;
-  const Block& block = *supers_.front()->blocks[supers_.front()->begin];
-  return &block.entries[block.begin];
-}
-
 const WaitingJob* Waiting::after(JobId job) const {
   static constexpr Window all{Gpus{INT64_MAX}, Span{INT64_MAX}, Gpus{INT64_MAX}};
   return next_match(job, {&all, 1});
 }
 
 const WaitingJob* Waiting::next_match(JobId job, std::span<const Window> windows) const {
+  if (size_ == 0) return nullptr;
+  const Least bounds = bounds_of(windows);
   for (const auto& super : supers_) {
     const Block& last = *super->blocks[super->end - 1];
-    if (last.entries[last.end - 1].job <= job || !may_match(super->least, windows)) continue;
+    if (last.entries[last.end - 1].job <= job || !any_below(super->least, bounds)) continue;
     for (std::size_t b = super->begin; b < super->end; ++b) {
       const Block& block = *super->blocks[b];
-      if (block.entries[block.end - 1].job <= job || !may_match(block.least, windows)) continue;
+      if (block.entries[block.end - 1].job <= job || !any_below(block.least, bounds)) continue;
       for (std::size_t i = block.begin; i < block.end; ++i) {
         const WaitingJob& entry = block.entries[i];
         if (entry.job <= job) continue;
         for (const Window& w : windows) {
-          if (entry.gpus_milli <= w.free.count &&
-              (entry.limit <= w.window || entry.gpus_milli <= w.spare.count)) {
-            return &entry;
-          }
+          if (w.lets_in(entry)) return &entry;
         }
       }
     }

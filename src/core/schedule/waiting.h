@@ -15,14 +15,24 @@ struct WaitingJob {
   JobId job;
   Span limit;
   std::uint32_t gpus_milli = 0;  // the whole job
+  std::uint32_t node_milli = 0;  // what one node has to give; all of it, if that is more
 };
 
 /// Room for backfill in one pool: a job of at most `free` GPUs may start if it ends within `window`
-/// or uses at most `spare`.
+/// or uses at most `spare`; and only if some node has as many GPUs free as the job asks of one.
 struct Window {
   Gpus free;
   Span window;
   Gpus spare;
+  Gpus on_node = any;     // on the node with the most free
+  Gpus spare_node = any;  // the same of what is spare
+
+  static constexpr Gpus any{INT64_MAX};  // a node wholly free has room for a part of any job
+  bool lets_in(const WaitingJob& job) const {
+    return job.gpus_milli <= free.count &&
+           ((job.limit <= window && job.node_milli <= on_node.count) ||
+            (job.gpus_milli <= spare.count && job.node_milli <= spare_node.count));
+  }
 };
 
 /// Jobs that wait, in id order, with an index that finds the next one small or short enough without
@@ -46,7 +56,11 @@ class Waiting {
 
   bool empty() const { return size_ == 0; }
   std::uint64_t size() const { return size_; }
-  const WaitingJob* head() const;
+  const WaitingJob* head() const {
+    if (size_ == 0) return nullptr;
+    const Block& block = *supers_.front()->blocks[supers_.front()->begin];
+    return &block.entries[block.begin];
+  }
   /// The first job with an id above `job`, or null.
   const WaitingJob* after(JobId job) const;
   /// The first job with an id above `job` that one of `windows` lets in, or null.
@@ -87,7 +101,8 @@ class Waiting {
   }
   static std::size_t class_of(std::uint32_t gpus_milli);
   static std::uint32_t coarse(Span limit) { return static_cast<std::uint32_t>(limit.count >> 4); }
-  static bool may_match(const Least& least, std::span<const Window> windows);
+  static Least bounds_of(std::span<const Window> windows);
+  static bool any_below(const Least& least, const Least& bounds);
   static void recount(Block& block);
   static void recount(Super& super);
   std::unique_ptr<Super> blank_super();
@@ -95,8 +110,9 @@ class Waiting {
   void open_block_at_end();
   void split(std::size_t super, std::size_t block);
 
+  // No block is empty, but the only one of an empty queue.
   std::vector<std::unique_ptr<Super>> supers_;
-  // What was emptied last: a queue that is empty now and then allocates nothing.
+  // What was emptied last: a queue that grows and shrinks allocates nothing.
   std::unique_ptr<Super> spare_super_;
   std::unique_ptr<Block> spare_block_;
   std::uint64_t size_ = 0;
