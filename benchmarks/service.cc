@@ -32,7 +32,9 @@ namespace tenbin::bench {
 namespace {
 
 using Seconds = std::chrono::duration<double>;
-double now_s() { return Seconds(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+double now_s() {
+  return Seconds(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
 
 [[noreturn]] void give_up(const std::string& what) {
   std::fprintf(stderr, "bench: %s\n", what.c_str());
@@ -45,7 +47,8 @@ class TemporaryFolder {
     std::string pattern = (std::filesystem::temp_directory_path() / "tenbin-bench-XXXXXX").string();
     if (!::mkdtemp(pattern.data())) give_up("no temporary folder");
     path_ = pattern;
-    ::chmod(pattern.c_str(), 0711);  // as root, jobs run as another account, which must pass through
+    ::chmod(pattern.c_str(),
+            0711);  // as root, jobs run as another account, which must pass through
   }
   ~TemporaryFolder() {
     std::error_code ignored;
@@ -57,11 +60,13 @@ class TemporaryFolder {
   std::string path_;
 };
 
-pid_t spawn(const std::vector<std::string>& words, const std::vector<std::string>& more_environment, bool quiet) {
+pid_t spawn(const std::vector<std::string>& words, const std::vector<std::string>& more_environment,
+            bool quiet) {
   std::vector<char*> argv, environment;
   for (const std::string& word : words) argv.push_back(const_cast<char*>(word.c_str()));
   argv.push_back(nullptr);
-  for (const std::string& entry : more_environment) environment.push_back(const_cast<char*>(entry.c_str()));
+  for (const std::string& entry : more_environment)
+    environment.push_back(const_cast<char*>(entry.c_str()));
   for (char** entry = environ; *entry; ++entry) environment.push_back(*entry);
   environment.push_back(nullptr);
   posix_spawn_file_actions_t actions;
@@ -69,7 +74,8 @@ pid_t spawn(const std::vector<std::string>& words, const std::vector<std::string
   if (quiet) posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
   if (quiet) posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
   pid_t child = 0;
-  if (::posix_spawn(&child, TENBIN_BINARY, &actions, nullptr, argv.data(), environment.data()) != 0) {
+  if (::posix_spawn(&child, TENBIN_BINARY, &actions, nullptr, argv.data(), environment.data()) !=
+      0) {
     give_up("tenbin cannot be started");
   }
   posix_spawn_file_actions_destroy(&actions);
@@ -82,12 +88,14 @@ class Service {
   explicit Service(const std::string& state) : state_(state) {
     std::filesystem::remove(state + "/url");
     const double began = now_s();
-    child_ = spawn({"tenbin", "serve", "--state", state, "--work", state + "-work", "--port", "0"}, {}, true);
+    child_ = spawn({"tenbin", "serve", "--state", state, "--work", state + "-work", "--port", "0"},
+                   {}, true);
     for (;;) {
       std::ifstream file(state + "/url");
       if (std::getline(file, url_) && !url_.empty()) break;
       int status = 0;
-      if (::waitpid(child_, &status, WNOHANG) == child_) give_up("tenbin serve ended; run it by hand to see why");
+      if (::waitpid(child_, &status, WNOHANG) == child_)
+        give_up("tenbin serve ended; run it by hand to see why");
       ::usleep(1'000);
     }
     ready_s_ = now_s() - began;
@@ -104,14 +112,17 @@ class Service {
   double ready_s() const { return ready_s_; }
   const std::string& url() const { return url_; }
   const std::string& token() const { return token_; }
-  std::uint16_t port() const { return static_cast<std::uint16_t>(std::stoi(url_.substr(url_.rfind(':') + 1))); }
+  std::uint16_t port() const {
+    return static_cast<std::uint16_t>(std::stoi(url_.substr(url_.rfind(':') + 1)));
+  }
   net::Headers headers() const {
     return {{"Authorization", "Bearer " + token_}, {"Content-Type", "application/json"}};
   }
   void post(const std::string& path, const std::string& body) {
     net::Client client(url_);
     const auto response = client.send("POST", path, headers(), body, Span{30'000});
-    if (!response || response->status >= 300) give_up(path + ": " + (response ? response->body : response.error().what));
+    if (!response || response->status >= 300)
+      give_up(path + ": " + (response ? response->body : response.error().what));
   }
 
  private:
@@ -156,13 +167,15 @@ Load load(const Service& service, std::size_t connections, double seconds) {
   std::uint64_t number = static_cast<std::uint64_t>(now_s() * 1e6);
   const auto ask = [&](Connection& c) {
     const std::string body = job_body;
-    const std::string request = "POST /v1/jobs HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer " + service.token() +
-                                "\r\nContent-Type: application/json\r\nIdempotency-Key: " +
-                                to_uuid({0x0190000000007000u, 0x8000000000000000u | ++number}) +
-                                "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+    const std::string request =
+        "POST /v1/jobs HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer " + service.token() +
+        "\r\nContent-Type: application/json\r\nIdempotency-Key: " +
+        to_uuid({0x0190000000007000u, 0x8000000000000000u | ++number}) +
+        "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
     c.asked = now_s();
     c.got.clear();
-    if (::send(c.socket, request.data(), request.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(request.size())) {
+    if (::send(c.socket, request.data(), request.size(), MSG_NOSIGNAL) !=
+        static_cast<ssize_t>(request.size())) {
       give_up("a connection was closed");
     }
   };
@@ -172,7 +185,8 @@ Load load(const Service& service, std::size_t connections, double seconds) {
     address.sin_family = AF_INET;
     address.sin_port = htons(service.port());
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (::connect(all[i].socket, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) give_up("cannot connect");
+    if (::connect(all[i].socket, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0)
+      give_up("cannot connect");
     polled[i] = {all[i].socket, POLLIN, 0};
     ask(all[i]);
   }
@@ -244,8 +258,9 @@ const Registered submit{"submit_http_durable", submit_http_durable};
 
 constexpr std::uint64_t records_wanted = 1'000'000, live_wanted = 100'000;
 
-/// Writes a journal of a million records: submissions, of which all but the last hundred thousand were
-/// cancelled again; the newest snapshot lies as far back as it may with the service's own settings.
+/// Writes a journal of a million records: submissions, of which all but the last hundred thousand
+/// were cancelled again; the newest snapshot lies as far back as it may with the service's own
+/// settings.
 void write_history(const std::string& state, std::uint64_t snapshot_at) {
   auto journal = SqliteJournal::open(state, Access::read_write);
   if (!journal) give_up(journal.error().what);
@@ -272,7 +287,8 @@ void write_history(const std::string& state, std::uint64_t snapshot_at) {
     if (records.size() == 1'000) flush();
     if (sequence == snapshot_at) {
       flush();
-      if (auto saved = (*journal)->save_snapshot({sequence, last, encode(world)}); !saved) give_up(saved.error().what);
+      if (auto saved = (*journal)->save_snapshot({sequence, last, encode(world)}); !saved)
+        give_up(saved.error().what);
     }
     return *decision;
   };
@@ -280,19 +296,28 @@ void write_history(const std::string& state, std::uint64_t snapshot_at) {
   ask(DeclareProgramme{"p", ""});
   ask(DeclareOrganisation{"o", ""});
   ask(DeclareGrant{"g", "", "p", "o"});
-  ask(DeclareLot{"l", "g", "f", {4'000'000'000'000, {'J', 'P', 'Y'}}, Instant{0}, Instant{4'000'000'000'000}, {}});
+  ask(DeclareLot{"l",
+                 "g",
+                 "f",
+                 {4'000'000'000'000, {'J', 'P', 'Y'}},
+                 Instant{0},
+                 Instant{4'000'000'000'000},
+                 {}});
   ask(DeclareProject{"bench", "", "o"});
   ask(DeclareAllocation{"a", "g", "bench", Credits{3'000'000'000'000'000'000}, ""});
   ask(DeclareProvider{"v", ""});
   ask(DeclareRegion{"r", ""});
-  ask(DeclarePool{.name = "q", .provider = "v", .region = "r", .gpu_model = "gpu", .gpus_per_node = 8});
+  ask(DeclarePool{
+      .name = "q", .provider = "v", .region = "r", .gpu_model = "gpu", .gpus_per_node = 8});
   ask(DeclareNode{"n", "q", 0});
   ask(SetPrice{"q", Credits{600'000'000}, 1'100'000});
   ask(DrainNode{"n"});
   std::uint64_t job = 0;
   while (sequence < records_wanted) {
-    job = ask(SubmitJob{.project = "bench", .shape = {.packing = Packing::count, .gpus = Gpus{4'000}},
-                        .time_limit = Span{3'600'000}, .name = "train"},
+    job = ask(SubmitJob{.project = "bench",
+                        .shape = {.packing = Packing::count, .gpus = Gpus{4'000}},
+                        .time_limit = Span{3'600'000},
+                        .name = "train"},
               {0x0190000000007000u, 0x8000000000000000u | (job + 1)});
     // Cancels keep the living at the wanted number from then on.
     if (world.jobs.size() > live_wanted && sequence < records_wanted) {
@@ -349,9 +374,10 @@ std::vector<Measurement> recovery(const Options& options) {
     std::filesystem::remove_all(b);
   }
   return {{"recovery", median(with), "s", rounds, "s to read the file", file_s,
-           "100,000 live jobs, 1,000,000 records, snapshot 100,000 records back; process start to first answer; asked: 5"},
-          {"recovery_without_snapshot", median(without), "records/s", rounds, "records/s of reading the file",
-           static_cast<double>(records_wanted) / file_s, ""}};
+           "100,000 live jobs, 1,000,000 records, snapshot 100,000 records back; process start to "
+           "first answer; asked: 5"},
+          {"recovery_without_snapshot", median(without), "records/s", rounds,
+           "records/s of reading the file", static_cast<double>(records_wanted) / file_s, ""}};
 }
 const Registered recover{"recovery", recovery};
 
@@ -364,26 +390,29 @@ std::vector<Measurement> cli_round_trip(const Options& options) {
   set_up(service);
   for (int i = 0; i < 100; ++i) service.post("/v1/jobs", job_body);
   net::Client client(service.url());
-  return {in_turn({.name = "cli_round_trip",
-                   .unit = "ms",
-                   .limit_name = "ms of an HTTP client that asks the same",
-                   .note = "`tenbin jobs` with 100 jobs, process start to end; asked: 30"},
-                  {.rounds = std::max(options.rounds, 15)},
-                  [&] {
-                    const double began = now_s();
-                    const pid_t child = spawn({"tenbin", "jobs", "--limit", "100"}, {"TENBIN_STATE=" + state}, true);
-                    int status = 0;
-                    ::waitpid(child, &status, 0);
-                    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) give_up("tenbin jobs failed");
-                    return (now_s() - began) * 1e3;
-                  },
-                  [&] {
-                    const double began = now_s();
-                    net::Client fresh(service.url());
-                    const auto response = fresh.send("GET", "/v1/jobs?limit=100", service.headers(), "", Span{5'000});
-                    if (!response || response->status != 200) give_up("GET /v1/jobs failed");
-                    return (now_s() - began) * 1e3;
-                  })};
+  return {in_turn(
+      {.name = "cli_round_trip",
+       .unit = "ms",
+       .limit_name = "ms of an HTTP client that asks the same",
+       .note = "`tenbin jobs` with 100 jobs, process start to end; asked: 30"},
+      {.rounds = std::max(options.rounds, 15)},
+      [&] {
+        const double began = now_s();
+        const pid_t child =
+            spawn({"tenbin", "jobs", "--limit", "100"}, {"TENBIN_STATE=" + state}, true);
+        int status = 0;
+        ::waitpid(child, &status, 0);
+        if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) give_up("tenbin jobs failed");
+        return (now_s() - began) * 1e3;
+      },
+      [&] {
+        const double began = now_s();
+        net::Client fresh(service.url());
+        const auto response =
+            fresh.send("GET", "/v1/jobs?limit=100", service.headers(), "", Span{5'000});
+        if (!response || response->status != 200) give_up("GET /v1/jobs failed");
+        return (now_s() - began) * 1e3;
+      })};
 }
 const Registered cli{"cli_round_trip", cli_round_trip};
 

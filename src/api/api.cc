@@ -97,7 +97,8 @@ void Api::expire_waiters() {
 // ---- who may see what ----
 
 bool Api::may_see(const World& world, const Caller& caller, ProjectId project) const {
-  return caller.sees_all() || std::ranges::count(world.projects.at(project).members, caller.person) > 0;
+  return caller.sees_all() ||
+         std::ranges::count(world.projects.at(project).members, caller.person) > 0;
 }
 
 bool Api::may_see(const Caller& caller, std::string_view project) const {
@@ -114,14 +115,18 @@ std::optional<RequestId> Api::request_id(const CallPtr& call) {
   if (key.empty()) return RequestId{};
   const auto id = uuid_from(key);
   if (id && *id) return id;
-  call->reply(problem(invalid_field("Idempotency-Key", "expected a UUID", "UUID を指定してください"), call->caller.language));
+  call->reply(
+      problem(invalid_field("Idempotency-Key", "expected a UUID", "UUID を指定してください"),
+              call->caller.language));
   return std::nullopt;
 }
 
-void Api::ask(const CallPtr& call, Message message, std::function<net::Response(const Answer&)> respond) {
+void Api::ask(const CallPtr& call, Message message,
+              std::function<net::Response(const Answer&)> respond) {
   message.asked.by = call->caller.person;
   message.reply = [call, respond = std::move(respond)](const Answer& answer) {
-    call->reply(answer.decision ? respond(answer) : problem(answer.decision.error(), call->caller.language));
+    call->reply(answer.decision ? respond(answer)
+                                : problem(answer.decision.error(), call->caller.language));
   };
   live_.ask(std::move(message));
 }
@@ -143,15 +148,20 @@ void Api::handle(net::Request&& request, net::Reply reply) {
   auto path = net::path_segments(request.path);
   auto query = net::query_parameters(request.query);
   if (!path || !query) {
-    return reply(problem(Complaint{400, "malformed_request", "the address is not well-formed", "アドレスの形式が正しくありません"}, language));
+    return reply(problem(Complaint{400, "malformed_request", "the address is not well-formed",
+                                   "アドレスの形式が正しくありません"},
+                         language));
   }
   if (path->size() == 1 && (*path)[0] == "healthz") return reply(ok("{\"status\":\"ok\"}"));
   auto caller = recognise(request);
   if (!caller) {
-    return reply(problem(Complaint{401, "unauthorised",
-                                   "no valid token: send Authorization: Bearer TOKEN; `tenbin token create` makes one",
-                                   "有効なトークンがありません。Authorization: Bearer TOKEN を送ってください（`tenbin token create` で作成できます）"},
-                         language));
+    return reply(problem(
+        Complaint{
+            401, "unauthorised",
+            "no valid token: send Authorization: Bearer TOKEN; `tenbin token create` makes one",
+            "有効なトークンがありません。Authorization: Bearer TOKEN を送ってください（`tenbin "
+            "token create` で作成できます）"},
+        language));
   }
   const auto call = std::make_shared<Call>(
       Call{std::move(request), std::move(reply), *caller, std::move(*path), std::move(*query)});
@@ -164,9 +174,10 @@ void Api::route(const CallPtr& call) {
   const bool get = method == "GET" || method == "HEAD", post = method == "POST";
   const auto missing = [&] { call->reply(problem(not_found(), call->caller.language)); };
   const auto wrong_method = [&](std::string_view allowed) {
-    net::Response response = problem(
-        Complaint{405, "method_not_allowed", "this address takes " + std::string(allowed), "このアドレスで使えるのは " + std::string(allowed) + " です"},
-        call->caller.language);
+    net::Response response =
+        problem(Complaint{405, "method_not_allowed", "this address takes " + std::string(allowed),
+                          "このアドレスで使えるのは " + std::string(allowed) + " です"},
+                call->caller.language);
     response.headers.emplace_back("Allow", std::string(allowed));
     call->reply(std::move(response));
   };
@@ -201,7 +212,9 @@ void Api::route(const CallPtr& call) {
         out.begin_object().key("items").begin_array();
         world.tokens.each([&](TokenId id, const Token& token) {
           if (call->caller.role != Role::officer && token.person != call->caller.person) return;
-          out.begin_object().member("id", id.value).member("person", world.persons.at(token.person).name);
+          out.begin_object()
+              .member("id", id.value)
+              .member("person", world.persons.at(token.person).name);
           out.member("label", token.label).member("expires", text_of(token.expires));
           out.member("revoked", token.revoked).end_object();
         });

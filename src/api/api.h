@@ -22,7 +22,8 @@ struct Caller {
   bool sees_all() const { return role != Role::member; }
 };
 
-/// The REST door (docs/api.md): requests to commands, the committed World to answers. Decides nothing.
+/// The REST door (docs/api.md): requests to commands, the committed World to answers. Decides
+/// nothing.
 ///
 /// Threads: `handle` on the I/O thread; answers to commands come from the publisher's; what reads
 /// files or the history, or runs the twin, goes to a thread of its own.
@@ -54,7 +55,8 @@ class Api {
   std::optional<Caller> recognise(const net::Request& request) const;
 
   // Commands
-  void ask(const CallPtr& call, Message message, std::function<net::Response(const Answer&)> respond);
+  void ask(const CallPtr& call, Message message,
+           std::function<net::Response(const Answer&)> respond);
   std::optional<RequestId> request_id(const CallPtr& call);
   void declare(const CallPtr& call, std::string_view kind);
   void apply_all(const CallPtr& call);
@@ -100,12 +102,13 @@ class Api {
 net::Response ok(std::string body, int status = 200);
 
 /// Reads one declaration ({"name": ..., ...}) of `kind` into a command.
-std::optional<Complaint> read_declaration(std::string_view kind, JsonValue body, Arena& arena, Command& command);
+std::optional<Complaint> read_declaration(std::string_view kind, JsonValue body, Arena& arena,
+                                          Command& command);
 bool is_kind(std::string_view kind);
 
 /// Reads a job as POST /v1/jobs takes it. `blob` is filled if there is something to run.
-std::optional<Complaint> read_job(JsonValue body, Arena& arena, SubmitJob& command, std::optional<Blob>& blob,
-                                  Need run);
+std::optional<Complaint> read_job(JsonValue body, Arena& arena, SubmitJob& command,
+                                  std::optional<Blob>& blob, Need run);
 
 void write_job(JsonWriter& out, const World& world, JobId id, const Job& job);
 void write_job(JsonWriter& out, const SettledJob& job);

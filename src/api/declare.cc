@@ -9,12 +9,16 @@ namespace tenbin {
 namespace {
 
 DeclareFunder read_funder(Fields& f) {
-  DeclareFunder c{.name = f.text("name"), .title = f.text("title", Need::optional), .commitment = f.money("commitment")};
+  DeclareFunder c{.name = f.text("name"),
+                  .title = f.text("title", Need::optional),
+                  .commitment = f.money("commitment")};
   const unsigned decimals =
       currency_decimals({c.commitment.currency.data(), c.commitment.currency.size()}).value_or(0);
   std::int64_t rate = f.decimal("credits_per_unit", 6, 0);
   for (unsigned i = 0; i < decimals; ++i) {
-    if (rate % 10 != 0) f.complain("credits_per_unit", "the rate for the smallest unit is not a whole micro-credit", "最小単位あたりの換算率がマイクロクレジットの整数になりません");
+    if (rate % 10 != 0)
+      f.complain("credits_per_unit", "the rate for the smallest unit is not a whole micro-credit",
+                 "最小単位あたりの換算率がマイクロクレジットの整数になりません");
     rate /= 10;
   }
   c.credits_per_minor = Credits{rate};
@@ -41,7 +45,8 @@ DeclarePool read_pool(Fields& f) {
           .provider = f.text("provider"),
           .region = f.text("region"),
           .gpu_model = f.text("gpu_model"),
-          .gpus_per_node = static_cast<std::uint32_t>(f.integer("gpus_per_node", 1, gpus_per_node_max, 1, Need::required)),
+          .gpus_per_node = static_cast<std::uint32_t>(
+              f.integer("gpus_per_node", 1, gpus_per_node_max, 1, Need::required)),
           .cpus = Cpus{f.decimal("cpus", 3, 0, Need::optional)},
           .memory = Memory{f.integer("memory_mib", 0, memory_max.count, 0)}};
 }
@@ -60,23 +65,27 @@ constexpr std::array<Kind, 14> kinds{{
     {"region", [](Fields& f) -> Command { return read_titled<DeclareRegion>(f); }},
     {"grant",
      [](Fields& f) -> Command {
-       return DeclareGrant{f.text("name"), f.text("title", Need::optional), f.text("programme"), f.text("organisation")};
+       return DeclareGrant{f.text("name"), f.text("title", Need::optional), f.text("programme"),
+                           f.text("organisation")};
      }},
     {"lot", [](Fields& f) -> Command { return read_lot(f); }},
     {"project",
      [](Fields& f) -> Command {
-       return DeclareProject{f.text("name"), f.text("title", Need::optional), f.text("organisation")};
+       return DeclareProject{f.text("name"), f.text("title", Need::optional),
+                             f.text("organisation")};
      }},
     {"allocation",
      [](Fields& f) -> Command {
-       return DeclareAllocation{f.text("name"), f.text("grant"), f.text("project"), Credits{f.decimal("amount", 6, 0)},
-                                f.text("lot", Need::optional)};
+       return DeclareAllocation{f.text("name"), f.text("grant"), f.text("project"),
+                                Credits{f.decimal("amount", 6, 0)}, f.text("lot", Need::optional)};
      }},
     {"person",
      [](Fields& f) -> Command {
-       return DeclarePerson{f.text("name"), f.text("title", Need::optional), f.choice("role", Role::member)};
+       return DeclarePerson{f.text("name"), f.text("title", Need::optional),
+                            f.choice("role", Role::member)};
      }},
-    {"member", [](Fields& f) -> Command { return DeclareMember{f.text("project"), f.text("person")}; }},
+    {"member",
+     [](Fields& f) -> Command { return DeclareMember{f.text("project"), f.text("person")}; }},
     {"pool", [](Fields& f) -> Command { return read_pool(f); }},
     {"node",
      [](Fields& f) -> Command {
@@ -85,9 +94,10 @@ constexpr std::array<Kind, 14> kinds{{
      }},
     {"price",
      [](Fields& f) -> Command {
-       return SetPrice{f.text("pool"), Credits{f.decimal("gpu_hour", 6, 0)},
-                       static_cast<std::uint32_t>(std::clamp<std::int64_t>(
-                           f.decimal("fraction_factor", 6, 1'000'000, Need::optional), 0, UINT32_MAX))};
+       return SetPrice{
+           f.text("pool"), Credits{f.decimal("gpu_hour", 6, 0)},
+           static_cast<std::uint32_t>(std::clamp<std::int64_t>(
+               f.decimal("fraction_factor", 6, 1'000'000, Need::optional), 0, UINT32_MAX))};
      }},
 }};
 
@@ -99,7 +109,8 @@ Text name_in(JsonValue body) {
   return {};
 }
 
-std::string declared_json(std::string_view kind, std::string_view name, bool created, std::uint64_t id) {
+std::string declared_json(std::string_view kind, std::string_view name, bool created,
+                          std::uint64_t id) {
   std::string body;
   JsonWriter out(body);
   out.begin_object().member("kind", kind).member("name", name);
@@ -110,10 +121,12 @@ std::string declared_json(std::string_view kind, std::string_view name, bool cre
 }  // namespace
 
 bool is_kind(std::string_view kind) {
-  return kind == "policy" || std::ranges::any_of(kinds, [&](const Kind& k) { return k.name == kind; });
+  return kind == "policy" ||
+         std::ranges::any_of(kinds, [&](const Kind& k) { return k.name == kind; });
 }
 
-std::optional<Complaint> read_declaration(std::string_view kind, JsonValue body, Arena& arena, Command& command) {
+std::optional<Complaint> read_declaration(std::string_view kind, JsonValue body, Arena& arena,
+                                          Command& command) {
   Fields fields(body, arena);
   fields.text("kind", Need::optional);
   if (kind == "policy") {
@@ -125,7 +138,8 @@ std::optional<Complaint> read_declaration(std::string_view kind, JsonValue body,
     command = k.read(fields);
     return fields.finish();
   }
-  return invalid_field("kind", "no such kind of declaration; see docs/api.md", "そのような種類はありません。docs/api.md を参照してください");
+  return invalid_field("kind", "no such kind of declaration; see docs/api.md",
+                       "そのような種類はありません。docs/api.md を参照してください");
 }
 
 void Api::declare(const CallPtr& call, std::string_view kind) {
@@ -134,9 +148,10 @@ void Api::declare(const CallPtr& call, std::string_view kind) {
   const auto body = document_.parse(call->request.body);
   Message message;
   if (!body) {
-    return call->reply(problem(Complaint{400, "malformed_request", "the body is not JSON: " + body.error().what,
-                                         "本文が JSON ではありません：" + body.error().what},
-                               call->caller.language));
+    return call->reply(
+        problem(Complaint{400, "malformed_request", "the body is not JSON: " + body.error().what,
+                          "本文が JSON ではありません：" + body.error().what},
+                call->caller.language));
   }
   if (auto complaint = read_declaration(kind, *body, message.texts, message.asked.command)) {
     return call->reply(problem(*complaint, call->caller.language));
@@ -144,7 +159,8 @@ void Api::declare(const CallPtr& call, std::string_view kind) {
   message.asked.request = *id;
   const std::string name(name_in(*body));
   ask(call, std::move(message), [kind = std::string(kind), name](const Answer& answer) {
-    return ok(declared_json(kind, name, answer.changed, answer.decision.value_or(0)), answer.changed ? 201 : 200);
+    return ok(declared_json(kind, name, answer.changed, answer.decision.value_or(0)),
+              answer.changed ? 201 : 200);
   });
 }
 
@@ -164,7 +180,9 @@ void Api::apply_all(const CallPtr& call) {
   // A key is read but not needed: declaring the same things twice changes nothing.
   if (!request_id(call)) return;
   const auto body = document_.parse(call->request.body);
-  const auto refuse_all = [&](const Complaint& c) { call->reply(problem(c, call->caller.language)); };
+  const auto refuse_all = [&](const Complaint& c) {
+    call->reply(problem(c, call->caller.language));
+  };
   if (!body) {
     return refuse_all({400, "malformed_request", "the body is not JSON: " + body.error().what,
                        "本文が JSON ではありません：" + body.error().what});
@@ -175,7 +193,8 @@ void Api::apply_all(const CallPtr& call) {
   if (auto complaint = top.finish()) return refuse_all(*complaint);
   constexpr std::size_t items_max = 10'000;
   if (!items.is_array() || items.size() > items_max) {
-    return refuse_all(invalid_field("items", "expected a list of at most 10000 declarations", "10000 件までの配列を指定してください"));
+    return refuse_all(invalid_field("items", "expected a list of at most 10000 declarations",
+                                    "10000 件までの配列を指定してください"));
   }
   // All are read before the first is asked: a mistake in the last line changes nothing.
   auto sequence = std::make_shared<Sequence>();

@@ -26,7 +26,9 @@ JsonValue Fields::take(std::string_view name, Need need) {
   return value;
 }
 
-JsonValue Fields::object(std::string_view name, Need need) { return take(name, need); }
+JsonValue Fields::object(std::string_view name, Need need) {
+  return take(name, need);
+}
 
 Text Fields::text(std::string_view name, Need need) {
   const JsonValue value = take(name, need);
@@ -52,7 +54,8 @@ std::int64_t Fields::integer(std::string_view name, std::int64_t least, std::int
   return *number;
 }
 
-std::int64_t Fields::decimal(std::string_view name, unsigned decimals, std::int64_t otherwise, Need need) {
+std::int64_t Fields::decimal(std::string_view name, unsigned decimals, std::int64_t otherwise,
+                             Need need) {
   const JsonValue value = take(name, need);
   if (!value.exists()) return otherwise;
   std::optional<std::int64_t> number;
@@ -62,8 +65,11 @@ std::int64_t Fields::decimal(std::string_view name, unsigned decimals, std::int6
     number = parse_decimal(std::to_string(*whole), decimals);
   }
   if (!number) {
-    complain(name, "expected a decimal text such as \"12.5\" with at most " + std::to_string(decimals) + " decimals",
-             "\"12.5\" のような小数第 " + std::to_string(decimals) + " 位までの文字列を指定してください");
+    complain(name,
+             "expected a decimal text such as \"12.5\" with at most " + std::to_string(decimals) +
+                 " decimals",
+             "\"12.5\" のような小数第 " + std::to_string(decimals) +
+                 " 位までの文字列を指定してください");
   }
   return number.value_or(otherwise);
 }
@@ -86,7 +92,9 @@ Money Fields::money(std::string_view name) {
   Fields fields(value, arena_, prefix_ + std::string(name) + ".");
   const Text currency = fields.text("currency");
   const auto decimals = currency_decimals(currency);
-  if (!decimals) fields.complain("currency", "expected three capital letters (ISO 4217)", "3 文字の大文字（ISO 4217）で指定してください");
+  if (!decimals)
+    fields.complain("currency", "expected three capital letters (ISO 4217)",
+                    "3 文字の大文字（ISO 4217）で指定してください");
   Money money;
   money.minor = fields.decimal("amount", decimals.value_or(0), 0);
   if (decimals) std::copy(currency.begin(), currency.end(), money.currency.begin());
@@ -99,7 +107,8 @@ std::span<const Text> Fields::texts(std::string_view name) {
   if (!value.exists()) return {};
   constexpr std::size_t most = 64;
   if (!value.is_array() || value.size() > most) {
-    complain(name, "expected a list of at most 64 texts", "64 個までの文字列の配列を指定してください");
+    complain(name, "expected a list of at most 64 texts",
+             "64 個までの文字列の配列を指定してください");
     return {};
   }
   const std::span<Text> list = arena_.make<Text>(value.size());
@@ -115,7 +124,9 @@ std::span<const Text> Fields::texts(std::string_view name) {
 
 std::optional<Complaint> Fields::finish() {
   object_.each_member([&](std::string_view key, JsonValue) {
-    if (!taken_.contains(key)) complain(key, "no such field; see docs/api.md", "そのような項目はありません。docs/api.md を参照してください");
+    if (!taken_.contains(key))
+      complain(key, "no such field; see docs/api.md",
+               "そのような項目はありません。docs/api.md を参照してください");
     return !complaint_;
   });
   return complaint_;

@@ -14,18 +14,19 @@ namespace tenbin {
 
 enum class Need : std::uint8_t { required, optional };
 
-/// Reads the members of one JSON object strictly: each getter takes one field, the first that is not
-/// as it must be is kept as the complaint, and `finish` complains about fields nobody took. Texts are
-/// put into the arena, so that they outlive the document.
+/// Reads the members of one JSON object strictly: each getter takes one field, the first that is
+/// not as it must be is kept as the complaint, and `finish` complains about fields nobody took.
+/// Texts are put into the arena, so that they outlive the document.
 class Fields {
  public:
   Fields(JsonValue object, Arena& arena, std::string prefix = {});
 
   Text text(std::string_view name, Need need = Need::required);
-  std::int64_t integer(std::string_view name, std::int64_t least, std::int64_t most, std::int64_t otherwise,
-                       Need need = Need::optional);
+  std::int64_t integer(std::string_view name, std::int64_t least, std::int64_t most,
+                       std::int64_t otherwise, Need need = Need::optional);
   /// A decimal text or a whole number, in units of 10^-decimals.
-  std::int64_t decimal(std::string_view name, unsigned decimals, std::int64_t otherwise, Need need = Need::required);
+  std::int64_t decimal(std::string_view name, unsigned decimals, std::int64_t otherwise,
+                       Need need = Need::required);
   Instant instant(std::string_view name, Instant otherwise, Need need = Need::required);
   Money money(std::string_view name);
   std::span<const Text> texts(std::string_view name);  // optional list
@@ -43,7 +44,9 @@ class Fields {
     return otherwise;
   }
   JsonValue object(std::string_view name, Need need);  // any value, for others to read
-  bool has(std::string_view name) const { return object_[name].exists() && !object_[name].is_null(); }
+  bool has(std::string_view name) const {
+    return object_[name].exists() && !object_[name].is_null();
+  }
 
   void complain(std::string_view name, std::string_view english, std::string_view japanese);
   void complain(Complaint complaint) {

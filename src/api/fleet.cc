@@ -8,7 +8,8 @@ namespace {
 
 void write_money(JsonWriter& out, std::string_view name, const Money& money) {
   out.key(name).begin_object().member("amount", text_of_amount(money));
-  out.member("currency", std::string_view(money.currency.data(), money.currency.size())).end_object();
+  out.member("currency", std::string_view(money.currency.data(), money.currency.size()))
+      .end_object();
 }
 
 void write_price(JsonWriter& out, const World& world, const Pool& pool) {
@@ -38,7 +39,8 @@ constexpr auto nothing_more = [](auto, const auto&) {};
 }  // namespace
 
 void Api::list(const CallPtr& call, std::string_view kind) {
-  const bool of_fleet = kind == "provider" || kind == "region" || kind == "pool" || kind == "node" || kind == "price";
+  const bool of_fleet =
+      kind == "provider" || kind == "region" || kind == "pool" || kind == "node" || kind == "price";
   const bool of_projects = kind == "project" || kind == "allocation";
   if (!call->caller.sees_all() && !of_fleet && !of_projects) {
     return call->reply(problem(refuse(Reason::not_permitted), call->caller.language));
@@ -55,7 +57,8 @@ void Api::list(const CallPtr& call, std::string_view kind) {
         std::int64_t unit = f.credits_per_minor.count;
         for (unsigned i = 0; i < decimals; ++i) unit *= 10;
         out.member("credits_per_unit", format_decimal(unit, 6));
-        out.member("promised", text_of(account.overdraft)).member("in_lots", text_of(account.debits_posted));
+        out.member("promised", text_of(account.overdraft))
+            .member("in_lots", text_of(account.debits_posted));
       });
     } else if (kind == "programme") {
       each_row(out, world.programmes, nothing_more);
@@ -72,7 +75,8 @@ void Api::list(const CallPtr& call, std::string_view kind) {
       });
     } else if (kind == "lot") {
       each_row(out, world.lots, [&](LotId, const Lot& lot) {
-        out.member("grant", world.grants.at(lot.grant).name).member("funder", world.funders.at(lot.funder).name);
+        out.member("grant", world.grants.at(lot.grant).name)
+            .member("funder", world.funders.at(lot.funder).name);
         write_money(out, "amount", lot.amount);
         out.member("valid_from", text_of(lot.valid_from)).member("expires", text_of(lot.expires));
         out.key("regions").begin_array();
@@ -80,13 +84,16 @@ void Api::list(const CallPtr& call, std::string_view kind) {
           if (lot.regions & PoolSet::bit(region.value)) out.value(r.name);
         });
         out.end_array().member("credits", text_of(lot.credits));
-        out.member("unallocated", text_of(world.accounts.at(lot.unallocated).free())).member("expired", lot.expired);
+        out.member("unallocated", text_of(world.accounts.at(lot.unallocated).free()))
+            .member("expired", lot.expired);
       });
     } else if (kind == "project") {
       world.projects.each([&](ProjectId id, const Project& p) {
         if (!may_see(world, call->caller, id)) return;
         out.begin_object().member("name", p.name).member("title", p.title);
-        out.member("organisation", world.organisations.at(p.organisation).name).key("members").begin_array();
+        out.member("organisation", world.organisations.at(p.organisation).name)
+            .key("members")
+            .begin_array();
         for (const PersonId person : p.members) out.value(world.persons.at(person).name);
         out.end_array().member("live_jobs", p.live_jobs).end_object();
       });
@@ -94,7 +101,8 @@ void Api::list(const CallPtr& call, std::string_view kind) {
       world.allocations.each([&](AllocationId, const Allocation& a) {
         if (!may_see(world, call->caller, a.project)) return;
         out.begin_object().member("name", a.name).member("grant", world.grants.at(a.grant).name);
-        out.member("project", world.projects.at(a.project).name).member("amount", text_of(a.amount));
+        out.member("project", world.projects.at(a.project).name)
+            .member("amount", text_of(a.amount));
         out.member("lot", a.lot).end_object();
       });
     } else if (kind == "person") {
@@ -104,13 +112,18 @@ void Api::list(const CallPtr& call, std::string_view kind) {
     } else if (kind == "member") {
       world.projects.each([&](ProjectId, const Project& p) {
         for (const PersonId person : p.members) {
-          out.begin_object().member("project", p.name).member("person", world.persons.at(person).name).end_object();
+          out.begin_object()
+              .member("project", p.name)
+              .member("person", world.persons.at(person).name)
+              .end_object();
         }
       });
     } else if (kind == "pool") {
       each_row(out, world.pools, [&](PoolId, const Pool& p) {
-        out.member("provider", world.providers.at(p.provider).name).member("region", world.regions.at(p.region).name);
-        out.member("gpu_model", world.models.at(p.model).name).member("gpus_per_node", p.gpus_per_node);
+        out.member("provider", world.providers.at(p.provider).name)
+            .member("region", world.regions.at(p.region).name);
+        out.member("gpu_model", world.models.at(p.model).name)
+            .member("gpus_per_node", p.gpus_per_node);
         out.member("cpus", format_decimal(p.cpus.count, 3)).member("memory_mib", p.memory.count);
       });
     } else if (kind == "node") {
@@ -126,7 +139,9 @@ void Api::list(const CallPtr& call, std::string_view kind) {
         out.member("fraction_factor", format_decimal(price.fraction_ppm, 6)).end_object();
       });
     } else if (kind == "policy") {
-      out.begin_object().member("backfill", enum_names(Backfill{})[static_cast<std::size_t>(world.backfill)]).end_object();
+      out.begin_object()
+          .member("backfill", enum_names(Backfill{})[static_cast<std::size_t>(world.backfill)])
+          .end_object();
     }
     out.end_array().end_object();
     return text;
@@ -152,9 +167,13 @@ void Api::fleet(const CallPtr& call) {
       out.begin_object().member("name", r.name).member("title", r.title).key("pools").begin_array();
       world.pools.each([&](PoolId, const Pool& pool) {
         if (pool.region != region) return;
-        const auto all = Gpus{std::int64_t{pool.gpus_per_node} * 1'000 * static_cast<std::int64_t>(pool.nodes.size())};
-        out.begin_object().member("name", pool.name).member("provider", world.providers.at(pool.provider).name);
-        out.member("gpu_model", world.models.at(pool.model).name).member("gpus_per_node", pool.gpus_per_node);
+        const auto all = Gpus{std::int64_t{pool.gpus_per_node} * 1'000 *
+                              static_cast<std::int64_t>(pool.nodes.size())};
+        out.begin_object()
+            .member("name", pool.name)
+            .member("provider", world.providers.at(pool.provider).name);
+        out.member("gpu_model", world.models.at(pool.model).name)
+            .member("gpus_per_node", pool.gpus_per_node);
         out.member("gpus", text_of(all + pool.counted)).member("gpus_free", text_of(pool.free));
         write_price(out, world, pool);
         out.key("nodes").begin_array();
@@ -207,7 +226,9 @@ void Api::set_node(const CallPtr& call, const std::string& node, const std::stri
       std::string t;
       JsonWriter out(t);
       out.begin_object().member("node", node);
-      out.member("state", enum_names(NodeState{})[static_cast<std::size_t>(world.nodes.at(n).state)]).end_object();
+      out.member("state",
+                 enum_names(NodeState{})[static_cast<std::size_t>(world.nodes.at(n).state)])
+          .end_object();
       return t;
     });
     // What is stopped without having been cancelled waits again and is not charged.

@@ -20,7 +20,8 @@ namespace tenbin {
 namespace {
 
 constexpr std::size_t output_part_max = 1024 * 1024;
-constexpr std::uint64_t predicted_jobs_max = 20'000;  // larger queues would take too long to play forward
+constexpr std::uint64_t predicted_jobs_max =
+    20'000;  // larger queues would take too long to play forward
 constexpr std::size_t predicted_instants_max = 5'000;
 
 template <class Value>
@@ -33,10 +34,10 @@ void member_or_null(JsonWriter& out, std::string_view name, bool there, const Va
   }
 }
 
-
 }  // namespace
 
-std::optional<Complaint> read_job(JsonValue body, Arena& arena, SubmitJob& c, std::optional<Blob>& blob, Need run) {
+std::optional<Complaint> read_job(JsonValue body, Arena& arena, SubmitJob& c,
+                                  std::optional<Blob>& blob, Need run) {
   Fields f(body, arena);
   c.project = f.text("project");
   c.name = f.text("name", Need::optional);
@@ -58,7 +59,8 @@ std::optional<Complaint> read_job(JsonValue body, Arena& arena, SubmitJob& c, st
       c.spec = hash_of(bytes);
       blob = Blob{c.spec, std::move(bytes)};
       if (blob->bytes.size() > spec_bytes_max) {
-        f.complain("run", "is larger than 256 KiB; put data into files", "256 KiB を超えています。データはファイルに置いてください");
+        f.complain("run", "is larger than 256 KiB; put data into files",
+                   "256 KiB を超えています。データはファイルに置いてください");
       }
     }
   }
@@ -95,7 +97,9 @@ void write_job(JsonWriter& out, const SettledJob& job) {
   member_or_null(out, "array", job.array != 0, job.array);
   out.member("task", job.task).member("project", job.project).member("person", job.person);
   out.member("name", job.name).member("state", job.state).member("shape", job.shape);
-  out.member("gpus", text_of(Gpus{job.gpus_milli / job.members})).member("members", job.members).member("time_limit_ms", job.time_limit.count);
+  out.member("gpus", text_of(Gpus{job.gpus_milli / job.members}))
+      .member("members", job.members)
+      .member("time_limit_ms", job.time_limit.count);
   out.member("submitted", text_of(job.submitted));
   member_or_null(out, "started", job.started.ms > 0, text_of(job.started));
   out.member("ended", text_of(job.ended));
@@ -113,9 +117,10 @@ void Api::submit(const CallPtr& call) {
   if (!id) return;
   const auto body = document_.parse(call->request.body);
   if (!body) {
-    return call->reply(problem(Complaint{400, "malformed_request", "the body is not JSON: " + body.error().what,
-                                         "本文が JSON ではありません：" + body.error().what},
-                               call->caller.language));
+    return call->reply(
+        problem(Complaint{400, "malformed_request", "the body is not JSON: " + body.error().what,
+                          "本文が JSON ではありません：" + body.error().what},
+                call->caller.language));
   }
   Message message;
   SubmitJob command;
@@ -153,7 +158,9 @@ void Api::cancel(const CallPtr& call, JobId job) {
     const Job* row = world.jobs.find(job);
     return !row || may_see(world, call->caller, row->project);
   });
-  const auto unknown = [call] { call->reply(problem(refuse(Reason::unknown_job), call->caller.language)); };
+  const auto unknown = [call] {
+    call->reply(problem(refuse(Reason::unknown_job), call->caller.language));
+  };
   if (!seen) return unknown();
   const auto ask_it = [this, call, id = *id, job] {
     Message message;
@@ -163,12 +170,14 @@ void Api::cancel(const CallPtr& call, JobId job) {
       std::string text;
       JsonWriter out(text);
       out.begin_object().member("job", job.value);
-      const bool stopping = live_.read([&](const World& world) { return world.jobs.find(job) != nullptr; });
+      const bool stopping =
+          live_.read([&](const World& world) { return world.jobs.find(job) != nullptr; });
       out.member("state", stopping ? "stopping" : "cancelled").end_object();
       return ok(std::move(text));
     });
   };
-  const bool over = !call->caller.sees_all() && live_.read([&](const World& world) { return !world.jobs.find(job); });
+  const bool over = !call->caller.sees_all() &&
+                    live_.read([&](const World& world) { return !world.jobs.find(job); });
   if (!over) return ask_it();
   // That a job was there and is over is for those who may see it.
   slowly([this, call, job, unknown, ask_it] {
@@ -191,7 +200,9 @@ void Api::job(const CallPtr& call, JobId id) {
     write_job(out, world, id, *job);
     return t;
   });
-  const auto unknown = [call] { call->reply(problem(refuse(Reason::unknown_job), call->caller.language)); };
+  const auto unknown = [call] {
+    call->reply(problem(refuse(Reason::unknown_job), call->caller.language));
+  };
   if (text) return text->empty() ? unknown() : call->reply(ok(*text));
   slowly([this, call, id, unknown] {
     live_.catch_up_history();
@@ -209,7 +220,9 @@ void Api::wait_for_job(const CallPtr& call, JobId id) {
   if (const std::string* given = net::find_parameter(call->query, "timeout_ms")) {
     const auto number = parse_decimal(*given, 0);
     if (!number || *number < 0 || *number > 300'000) {
-      return call->reply(problem(invalid_field("timeout_ms", "expected 0 to 300000", "0～300000 を指定してください"), call->caller.language));
+      return call->reply(problem(
+          invalid_field("timeout_ms", "expected 0 to 300000", "0～300000 を指定してください"),
+          call->caller.language));
     }
     timeout = *number;
   }
@@ -251,26 +264,32 @@ void Api::jobs(const CallPtr& call) {
     return value ? *value : std::string();
   };
   for (const auto& [name, value] : call->query) {
-    if (name != "project" && name != "person" && name != "state" && name != "before" && name != "limit") {
-      return call->reply(problem(invalid_field(name, "no such filter; there are project, person, state, before, limit",
-                                               "そのような条件はありません。project、person、state、before、limit が使えます"),
-                                 call->caller.language));
+    if (name != "project" && name != "person" && name != "state" && name != "before" &&
+        name != "limit") {
+      return call->reply(problem(
+          invalid_field(
+              name, "no such filter; there are project, person, state, before, limit",
+              "そのような条件はありません。project、person、state、before、limit が使えます"),
+          call->caller.language));
     }
   }
   query.project = parameter("project");
   query.person = parameter("person");
   query.state = parameter("state");
-  const auto number = [&](std::string_view name, std::int64_t least, std::int64_t most, std::int64_t otherwise) {
+  const auto number = [&](std::string_view name, std::int64_t least, std::int64_t most,
+                          std::int64_t otherwise) {
     const std::string text = parameter(name);
     if (text.empty()) return otherwise;
     const auto n = parse_decimal(text, 0);
     return n && *n >= least && *n <= most ? *n : std::int64_t{-1};
   };
-  const std::int64_t limit = number("limit", 1, 1'000, 100), before = number("before", 1, INT64_MAX, INT64_MAX);
+  const std::int64_t limit = number("limit", 1, 1'000, 100),
+                     before = number("before", 1, INT64_MAX, INT64_MAX);
   if (limit < 0 || before < 0) {
-    return call->reply(problem(invalid_field(limit < 0 ? "limit" : "before", "expected a whole number, limit at most 1000",
-                                             "整数を指定してください（limit は 1000 まで）"),
-                               call->caller.language));
+    return call->reply(problem(
+        invalid_field(limit < 0 ? "limit" : "before", "expected a whole number, limit at most 1000",
+                      "整数を指定してください（limit は 1000 まで）"),
+        call->caller.language));
   }
   query.limit = static_cast<std::size_t>(limit);
   query.before = before == INT64_MAX ? 0 : static_cast<std::uint64_t>(before);
@@ -291,9 +310,13 @@ void Api::jobs(const CallPtr& call) {
       }
       std::vector<JobId> ids;
       world.jobs.each([&](JobId id, const Job& job) {
-        if (id.value >= static_cast<std::uint64_t>(before) || !may_see(world, call->caller, job.project)) return;
+        if (id.value >= static_cast<std::uint64_t>(before) ||
+            !may_see(world, call->caller, job.project))
+          return;
         if (!query.project.empty() && world.projects.at(job.project).name != query.project) return;
-        if (!query.state.empty() && enum_names(JobState{})[static_cast<std::size_t>(job.state)] != query.state) return;
+        if (!query.state.empty() &&
+            enum_names(JobState{})[static_cast<std::size_t>(job.state)] != query.state)
+          return;
         if (!query.person.empty()) {
           const Person* person = world.persons.find(job.person);
           if (!person || person->name != query.person) return;
@@ -334,7 +357,8 @@ void Api::jobs(const CallPtr& call) {
     out.begin_object().key("items").begin_array();
     for (const Item& item : items) out.raw(item.text);
     out.end_array();
-    member_or_null(out, "next", more && !items.empty(), more && !items.empty() ? items.back().id : 0);
+    member_or_null(out, "next", more && !items.empty(),
+                   more && !items.empty() ? items.back().id : 0);
     out.end_object();
     call->reply(ok(std::move(body)));
   });
@@ -351,7 +375,8 @@ void Api::output(const CallPtr& call, JobId id) {
   const std::string stream = given ? *given : "stdout";
   if (rank < 0 || rank > members_max || offset < 0 || attempt < 0 || attempt > UINT32_MAX ||
       (stream != "stdout" && stream != "stderr")) {
-    return call->reply(problem(invalid_field("rank, stream, attempt, offset", "expected whole numbers, and stdout or stderr",
+    return call->reply(problem(invalid_field("rank, stream, attempt, offset",
+                                             "expected whole numbers, and stdout or stderr",
                                              "整数と stdout または stderr を指定してください"),
                                call->caller.language));
   }
@@ -374,8 +399,8 @@ void Api::output(const CallPtr& call, JobId id) {
       return call->reply(problem(refuse(Reason::unknown_job), call->caller.language));
     }
     net::Response response{.status = 200, .content_type = "application/octet-stream"};
-    const std::string path = live_.executor().output_file({id.value, static_cast<std::uint32_t>(attempt)},
-                                                          static_cast<int>(rank), stream);
+    const std::string path = live_.executor().output_file(
+        {id.value, static_cast<std::uint32_t>(attempt)}, static_cast<int>(rank), stream);
     if (const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW); file >= 0) {
       response.body.resize(output_part_max);
       const ssize_t got = ::pread(file, response.body.data(), response.body.size(), offset);
@@ -385,8 +410,9 @@ void Api::output(const CallPtr& call, JobId id) {
     } else if (errno != ENOENT) {  // not there yet: nothing was written so far
       return call->reply(server_problem(500, "internal_error"));
     }
-    response.headers.emplace_back("Tenbin-Next-Offset",
-                                  std::to_string(offset + static_cast<std::int64_t>(response.body.size())));
+    response.headers.emplace_back(
+        "Tenbin-Next-Offset",
+        std::to_string(offset + static_cast<std::int64_t>(response.body.size())));
     call->reply(std::move(response));
   });
 }
@@ -394,9 +420,10 @@ void Api::output(const CallPtr& call, JobId id) {
 void Api::quote(const CallPtr& call) {
   const auto body = document_.parse(call->request.body);
   if (!body) {
-    return call->reply(problem(Complaint{400, "malformed_request", "the body is not JSON: " + body.error().what,
-                                         "本文が JSON ではありません：" + body.error().what},
-                               call->caller.language));
+    return call->reply(
+        problem(Complaint{400, "malformed_request", "the body is not JSON: " + body.error().what,
+                          "本文が JSON ではありません：" + body.error().what},
+                call->caller.language));
   }
   auto message = std::make_shared<Message>();
   SubmitJob command;
@@ -430,9 +457,11 @@ void Api::quote(const CallPtr& call) {
         const Rate rate = rate_of(world, pool, queued.shape, queued.prices).value_or(Rate{});
         const Wide cost = Wide{price(queued.time_limit, rate).count} * command.tasks;
         options.push_back({world.regions.at(pool.region).name, pool.name, rate,
-                           Credits{static_cast<std::int64_t>(std::min<Wide>(cost, INT64_MAX))}, id});
+                           Credits{static_cast<std::int64_t>(std::min<Wide>(cost, INT64_MAX))},
+                           id});
       });
-      if (world.jobs.size() <= predicted_jobs_max) copy = std::make_unique<World>(without_requests(world));
+      if (world.jobs.size() <= predicted_jobs_max)
+        copy = std::make_unique<World>(without_requests(world));
       return d;
     });
     if (!decision) return call->reply(problem(decision.error(), call->caller.language));
@@ -454,7 +483,8 @@ void Api::quote(const CallPtr& call) {
       out.begin_object().member("region", o.region).member("pool", o.pool);
       out.member("rate_per_hour", format_decimal(o.rate.count, 6)).member("cost", text_of(o.cost));
       out.member("starts", at_once ? "now" : here ? "later" : "unknown");
-      member_or_null(out, "at", here, here ? text_of(std::max(prediction->at, now)) : std::string());
+      member_or_null(out, "at", here,
+                     here ? text_of(std::max(prediction->at, now)) : std::string());
       out.end_object();
     }
     out.end_array().end_object();
@@ -474,25 +504,32 @@ void Api::explain(const CallPtr& call, JobId id) {
       const std::string shape = shape_text(job->shape);
       switch (job->state) {
         case JobState::running:
-          return Words{"running", "It runs; it ends no later than " + text_of(job->expected_end()) + ".",
+          return Words{"running",
+                       "It runs; it ends no later than " + text_of(job->expected_end()) + ".",
                        "実行中です。遅くとも " + text_of(job->expected_end()) + " に終わります。"};
         case JobState::stopping:
-          return Words{"stopping", "It was asked to stop and is ending.", "停止の要求を受け、終了処理中です。"};
+          return Words{"stopping", "It was asked to stop and is ending.",
+                       "停止の要求を受け、終了処理中です。"};
         case JobState::parked: {
           Credits most;
           world.regions.each([&](RegionId region, const Region&) {
             most = std::max(most, spendable(world, job->project, region, live_.now()).amount);
           });
           return Words{"no_eligible_lot",
-                       "It waits for credit: it holds " + text_of(job->held) + " and the project has at most " + text_of(most) +
+                       "It waits for credit: it holds " + text_of(job->held) +
+                           " and the project has at most " + text_of(most) +
                            " more that may be spent where there is room.",
-                       "クレジット待ちです。確保済み " + text_of(job->held) + "、空きのある地域で追加に使える残りは最大 " + text_of(most) + " です。"};
+                       "クレジット待ちです。確保済み " + text_of(job->held) +
+                           "、空きのある地域で追加に使える残りは最大 " + text_of(most) + " です。"};
         }
         case JobState::queued: break;
-        case JobState::completed: case JobState::failed: case JobState::cancelled: case JobState::time_limit:
-          return std::nullopt;
+        case JobState::completed:
+        case JobState::failed:
+        case JobState::cancelled:
+        case JobState::time_limit: return std::nullopt;
       }
-      if (world.jobs.size() <= predicted_jobs_max) copy = std::make_unique<World>(without_requests(world));
+      if (world.jobs.size() <= predicted_jobs_max)
+        copy = std::make_unique<World>(without_requests(world));
       std::uint64_t ahead = 0;
       for (const auto& [pools, lane] : world.index.lanes) {
         if ((pools.bits & job->pools.bits) == 0) continue;
@@ -504,22 +541,27 @@ void Api::explain(const CallPtr& call, JobId id) {
         if (!job->pools.has(p)) return;
         free += pool.free;
         for (const NodeId n : pool.nodes) {
-          if (world.nodes.at(n).state == NodeState::up) all += Gpus{std::int64_t{pool.gpus_per_node} * 1'000};
+          if (world.nodes.at(n).state == NodeState::up)
+            all += Gpus{std::int64_t{pool.gpus_per_node} * 1'000};
         }
         pools += (pools.empty() ? "" : ", ") + pool.name;
       });
       const std::string figures = text_of(free) + " of " + text_of(all);
       if (ahead > 0) {
         return Words{"waits_its_turn",
-                     "It waits behind " + std::to_string(ahead) + (ahead == 1 ? " job" : " jobs") + "; it needs " + shape + ", and " + figures +
+                     "It waits behind " + std::to_string(ahead) + (ahead == 1 ? " job" : " jobs") +
+                         "; it needs " + shape + ", and " + figures +
                          " GPUs in service are free in " + pools + ".",
-                     std::to_string(ahead) + " 件のジョブの後です。" + shape + " が必要で、" + pools + " では稼働中 " + text_of(all) +
-                         " GPU のうち " + text_of(free) + " が空いています。"};
+                     std::to_string(ahead) + " 件のジョブの後です。" + shape + " が必要で、" +
+                         pools + " では稼働中 " + text_of(all) + " GPU のうち " + text_of(free) +
+                         " が空いています。"};
       }
       return Words{"waits_for_room",
-                   "It is next and waits for room: it needs " + shape + ", and " + figures + " GPUs in service are free in " + pools + ".",
-                   "次の順番で、空きを待っています。" + shape + " が必要で、" + pools + " では稼働中 " + text_of(all) + " GPU のうち " +
-                       text_of(free) + " が空いています。"};
+                   "It is next and waits for room: it needs " + shape + ", and " + figures +
+                       " GPUs in service are free in " + pools + ".",
+                   "次の順番で、空きを待っています。" + shape + " が必要で、" + pools +
+                       " では稼働中 " + text_of(all) + " GPU のうち " + text_of(free) +
+                       " が空いています。"};
     });
     if (!words) {
       live_.catch_up_history();
@@ -528,22 +570,28 @@ void Api::explain(const CallPtr& call, JobId id) {
         return call->reply(problem(refuse(Reason::unknown_job), call->caller.language));
       }
       const SettledJob& job = **settled;
-      words = Words{job.state, "It is over (" + job.state + ") since " + text_of(job.ended) + " and cost " + text_of(job.charged) + " credits.",
-                    text_of(job.ended) + " に終了しました（" + job.state + "）。費用は " + text_of(job.charged) + " クレジットです。"};
+      words = Words{job.state,
+                    "It is over (" + job.state + ") since " + text_of(job.ended) + " and cost " +
+                        text_of(job.charged) + " credits.",
+                    text_of(job.ended) + " に終了しました（" + job.state + "）。費用は " +
+                        text_of(job.charged) + " クレジットです。"};
     }
     std::optional<Prediction> prediction;
     if (copy) {
       prediction = predict_start(std::move(*copy), id, live_.now(), predicted_instants_max);
       if (prediction) {
-        words->en += " If all keep their limits it starts no later than " + text_of(prediction->at) + ".";
-        words->ja += "すべてが制限時間を守れば、遅くとも " + text_of(prediction->at) + " に始まります。";
+        words->en +=
+            " If all keep their limits it starts no later than " + text_of(prediction->at) + ".";
+        words->ja +=
+            "すべてが制限時間を守れば、遅くとも " + text_of(prediction->at) + " に始まります。";
       }
     }
     std::string text;
     JsonWriter out(text);
     out.begin_object().member("code", words->code);
     out.key("text").begin_object().member("en", words->en).member("ja", words->ja).end_object();
-    member_or_null(out, "expected_start", prediction.has_value(), prediction ? text_of(prediction->at) : std::string());
+    member_or_null(out, "expected_start", prediction.has_value(),
+                   prediction ? text_of(prediction->at) : std::string());
     out.end_object();
     call->reply(ok(std::move(text)));
   });

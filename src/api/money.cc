@@ -27,7 +27,9 @@ void write_balance(JsonWriter& out, const World& world, ProjectId id) {
     sums.add(world, world.shares.at(s));
     allocated += amount_of(world, world.shares.at(s));
   }
-  out.member("project", project.name).member("title", project.title).member("allocated", text_of(allocated));
+  out.member("project", project.name)
+      .member("title", project.title)
+      .member("allocated", text_of(allocated));
   write_sums(out, sums);
   out.key("shares").begin_array();
   for (const ShareId s : project.shares) {
@@ -36,8 +38,12 @@ void write_balance(JsonWriter& out, const World& world, ProjectId id) {
     Sums one;
     one.add(world, share);
     out.begin_object().member("allocation", world.allocations.at(share.allocation).name);
-    out.member("grant", world.grants.at(lot.grant).name).member("funder", world.funders.at(lot.funder).name);
-    out.member("lot", lot.name).member("expires", text_of(lot.expires)).key("regions").begin_array();
+    out.member("grant", world.grants.at(lot.grant).name)
+        .member("funder", world.funders.at(lot.funder).name);
+    out.member("lot", lot.name)
+        .member("expires", text_of(lot.expires))
+        .key("regions")
+        .begin_array();
     world.regions.each([&](RegionId region, const Region& r) {
       if (lot.regions & PoolSet::bit(region.value)) out.value(r.name);
     });
@@ -66,7 +72,8 @@ void Sums::add(const World& world, const Share& share) {
 void Api::balance(const CallPtr& call, const std::string& name) {
   const auto text = live_.read([&](const World& world) -> std::optional<std::string> {
     const auto found = world.index.projects.find(name);
-    if (found == world.index.projects.end() || !may_see(world, call->caller, found->second)) return std::nullopt;
+    if (found == world.index.projects.end() || !may_see(world, call->caller, found->second))
+      return std::nullopt;
     std::string body;
     JsonWriter out(body);
     out.begin_object();
@@ -96,7 +103,8 @@ void Api::project_statement(const CallPtr& call, const std::string& name) {
         const Share& share = world.shares.at(s);
         const Lot& lot = world.lots.at(share.lot);
         const Credits used = world.accounts.at(share.used).balance();
-        if (used > Credits{0}) paid[{world.funders.at(lot.funder).name, world.grants.at(lot.grant).name}] += used;
+        if (used > Credits{0})
+          paid[{world.funders.at(lot.funder).name, world.grants.at(lot.grant).name}] += used;
         spent += used;
         sums.add(world, share);
         allocated += amount_of(world, share);
@@ -105,7 +113,8 @@ void Api::project_statement(const CallPtr& call, const std::string& name) {
     });
     if (!there) return call->reply(problem(refuse(Reason::unknown_project), call->caller.language));
 
-    // The lines: each record's charges to lots, gathered by job. What the sums have is there by then.
+    // The lines: each record's charges to lots, gathered by job. What the sums have is there by
+    // then.
     live_.catch_up_history();
     out.key("lines").begin_array();
     Credits listed;
@@ -126,7 +135,10 @@ void Api::project_statement(const CallPtr& call, const std::string& name) {
         out.member("charged", text_of(charged)).key("parts").begin_array();
         for (; i < end; ++i) {
           const ChargeRow& row = (*rows)[i];
-          out.begin_object().member("grant", row.grant).member("funder", row.funder).member("lot", row.lot);
+          out.begin_object()
+              .member("grant", row.grant)
+              .member("funder", row.funder)
+              .member("lot", row.lot);
           out.member("amount", text_of(row.amount)).end_object();
         }
         out.end_array().end_object();
@@ -138,17 +150,23 @@ void Api::project_statement(const CallPtr& call, const std::string& name) {
     out.end_array().key("paid_by").begin_array();
     Credits paid_sum;
     for (const auto& [who, amount] : paid) {
-      out.begin_object().member("funder", who.first).member("grant", who.second).member("amount", text_of(amount)).end_object();
+      out.begin_object()
+          .member("funder", who.first)
+          .member("grant", who.second)
+          .member("amount", text_of(amount))
+          .end_object();
       paid_sum += amount;
     }
-    // A job may have ended between the two looks: then the lines are ahead of the sums, never behind.
+    // A job may have ended between the two looks: then the lines are ahead of the sums, never
+    // behind.
     out.end_array().member("adds_up", adds_up && paid_sum == spent && listed >= spent).end_object();
     call->reply(ok(std::move(body)));
   });
 }
 
 void Api::statement(const CallPtr& call) {
-  if (!call->caller.sees_all()) return call->reply(problem(refuse(Reason::not_permitted), call->caller.language));
+  if (!call->caller.sees_all())
+    return call->reply(problem(refuse(Reason::not_permitted), call->caller.language));
   struct Row {
     Sums sums;
     Credits in_lots, unallocated;
@@ -203,7 +221,9 @@ void Api::statement(const CallPtr& call) {
         if (key.first != id) continue;
         const Grant& grant = world.grants.at(key.second);
         adds_up = adds_up && row.adds_up();
-        out.begin_object().member("grant", grant.name).member("programme", world.programmes.at(grant.programme).name);
+        out.begin_object()
+            .member("grant", grant.name)
+            .member("programme", world.programmes.at(grant.programme).name);
         out.member("organisation", world.organisations.at(grant.organisation).name);
         write_row(out, row);
         out.end_object();

@@ -34,7 +34,8 @@ std::optional<Caller> Api::recognise(const net::Request& request) const {
     if (found == world.index.tokens.end()) return std::nullopt;
     const Token& token = world.tokens.at(found->second);
     if (token.revoked || now >= token.expires) return std::nullopt;
-    return Caller{token.person, world.persons.at(token.person).role, language_of(request.header("Accept-Language"))};
+    return Caller{token.person, world.persons.at(token.person).role,
+                  language_of(request.header("Accept-Language"))};
   });
 }
 
@@ -44,7 +45,9 @@ void Api::whoami(const CallPtr& call) {
     std::string text;
     JsonWriter out(text);
     out.begin_object().member("person", person.name).member("title", person.title);
-    out.member("role", enum_names(Role{})[static_cast<std::size_t>(person.role)]).key("projects").begin_array();
+    out.member("role", enum_names(Role{})[static_cast<std::size_t>(person.role)])
+        .key("projects")
+        .begin_array();
     world.projects.each([&](ProjectId, const Project& p) {
       for (const PersonId member : p.members) {
         if (member == call->caller.person) out.value(p.name);
@@ -61,16 +64,20 @@ void Api::create_token(const CallPtr& call) {
   if (!id) return;
   const auto body = document_.parse(call->request.body);
   Message message;
-  const auto refuse_it = [&](const Complaint& c) { call->reply(problem(c, call->caller.language)); };
-  if (!body) return refuse_it({400, "malformed_request", "the body is not JSON: " + body.error().what, "本文が JSON ではありません"});
+  const auto refuse_it = [&](const Complaint& c) {
+    call->reply(problem(c, call->caller.language));
+  };
+  if (!body)
+    return refuse_it({400, "malformed_request", "the body is not JSON: " + body.error().what,
+                      "本文が JSON ではありません"});
   Fields f(*body, message.texts);
   CreateToken c{.person = f.text("person"), .label = f.text("label", Need::optional)};
   c.expires = f.instant("expires", live_.now() + token_life, Need::optional);
   if (auto complaint = f.finish()) return refuse_it(*complaint);
   const std::string secret = new_secret();
   c.hash = hash_of(secret);
-  // The secret is made here and never stored, so a repeat cannot be answered with it again: the request
-  // is asked without its id, and a repeat makes another token.
+  // The secret is made here and never stored, so a repeat cannot be answered with it again: the
+  // request is asked without its id, and a repeat makes another token.
   message.asked.command = c;
   ask(call, std::move(message), [secret](const Answer& answer) {
     std::string text;

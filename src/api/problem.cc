@@ -12,7 +12,8 @@ net::Response as_response(int status, std::string body) {
   return {.status = status, .content_type = "application/problem+json", .body = std::move(body)};
 }
 
-void write_texts(JsonWriter& out, std::string_view english, std::string_view japanese, Language language) {
+void write_texts(JsonWriter& out, std::string_view english, std::string_view japanese,
+                 Language language) {
   out.member("detail", language == Language::japanese ? japanese : english);
   out.key("texts").begin_object().member("en", english).member("ja", japanese).end_object();
 }
@@ -22,30 +23,61 @@ void write_texts(JsonWriter& out, std::string_view english, std::string_view jap
 Language language_of(std::string_view accept) {
   // The first of the two languages that is named wins; weights are rarely sent and not needed here.
   const std::size_t ja = accept.find("ja"), en = accept.find("en");
-  return ja != std::string_view::npos && (en == std::string_view::npos || ja < en) ? Language::japanese
-                                                                                   : Language::english;
+  return ja != std::string_view::npos && (en == std::string_view::npos || ja < en)
+             ? Language::japanese
+             : Language::english;
 }
 
 int status_of(Reason reason) {
   using enum Reason;
   switch (reason) {
     case not_permitted: return 403;
-    case unknown_funder: case unknown_programme: case unknown_organisation: case unknown_grant:
-    case unknown_lot: case unknown_project: case unknown_person: case unknown_token:
-    case unknown_provider: case unknown_region: case unknown_gpu_model: case unknown_pool:
-    case unknown_node: case unknown_job:
-      return 404;
-    case insufficient_credit: case no_credit: case insufficient_grant: case commitment_exceeded:
-      return 402;
-    case name_taken: case lot_expired: case lot_not_expired: case job_not_running:
-    case job_already_stopping: case job_settled: case node_not_up: case request_reused: case quarantined:
-      return 409;
-    case name_invalid: case title_too_long: case text_invalid: case too_many: case amount_must_be_positive:
-    case amount_too_large: case currency_invalid: case validity_invalid: case price_invalid:
-    case node_shape_invalid: case resources_invalid: case pool_is_counted: case members_invalid: case tasks_invalid:
-    case gpus_must_be_positive: case gpus_not_whole: case time_limit_invalid: case request_too_large:
-    case no_pool_fits:
-      return 422;
+    case unknown_funder:
+    case unknown_programme:
+    case unknown_organisation:
+    case unknown_grant:
+    case unknown_lot:
+    case unknown_project:
+    case unknown_person:
+    case unknown_token:
+    case unknown_provider:
+    case unknown_region:
+    case unknown_gpu_model:
+    case unknown_pool:
+    case unknown_node:
+    case unknown_job: return 404;
+    case insufficient_credit:
+    case no_credit:
+    case insufficient_grant:
+    case commitment_exceeded: return 402;
+    case name_taken:
+    case lot_expired:
+    case lot_not_expired:
+    case job_not_running:
+    case job_already_stopping:
+    case job_settled:
+    case node_not_up:
+    case request_reused:
+    case quarantined: return 409;
+    case name_invalid:
+    case title_too_long:
+    case text_invalid:
+    case too_many:
+    case amount_must_be_positive:
+    case amount_too_large:
+    case currency_invalid:
+    case validity_invalid:
+    case price_invalid:
+    case node_shape_invalid:
+    case resources_invalid:
+    case pool_is_counted:
+    case members_invalid:
+    case tasks_invalid:
+    case gpus_must_be_positive:
+    case gpus_not_whole:
+    case time_limit_invalid:
+    case request_too_large:
+    case no_pool_fits: return 422;
   }
   return 422;
 }
@@ -59,7 +91,8 @@ std::string problem_json(const Refusal& refusal, Language language) {
   out.member("title", reason.name);
   out.member("status", status_of(refusal.reason));
   out.member("code", reason.name);
-  write_texts(out, text_of(refusal, Language::english), text_of(refusal, Language::japanese), language);
+  write_texts(out, text_of(refusal, Language::english), text_of(refusal, Language::japanese),
+              language);
   out.key("figures").begin_array();
   for (std::size_t i = 0; i < reason.figures.size() && reason.figures[i] != Figure::none; ++i) {
     out.value(text_of_figure(reason.figures[i], refusal.figures[i]));
@@ -83,7 +116,8 @@ std::string problem_json(const Complaint& complaint, Language language) {
 
 net::Response problem(const Complaint& complaint, Language language) {
   net::Response response = as_response(complaint.status, problem_json(complaint, language));
-  if (complaint.status == 401) response.headers.emplace_back("WWW-Authenticate", "Bearer realm=\"tenbin\"");
+  if (complaint.status == 401)
+    response.headers.emplace_back("WWW-Authenticate", "Bearer realm=\"tenbin\"");
   return response;
 }
 net::Response problem(const Refusal& refusal, Language language) {
@@ -95,28 +129,36 @@ net::Response server_problem(int status, std::string_view code) {
     std::string_view code, english, japanese;
   };
   static constexpr std::array<Words, 6> all{{
-      {"malformed_request", "this is not an HTTP/1.1 request", "HTTP/1.1 のリクエストとして読めません"},
-      {"request_timeout", "the request did not arrive in time; send it again", "リクエストが時間内に届きませんでした。再送してください"},
+      {"malformed_request", "this is not an HTTP/1.1 request",
+       "HTTP/1.1 のリクエストとして読めません"},
+      {"request_timeout", "the request did not arrive in time; send it again",
+       "リクエストが時間内に届きませんでした。再送してください"},
       {"body_too_large", "the body is too large", "本文が大きすぎます"},
       {"header_too_large", "the header is too large", "ヘッダーが大きすぎます"},
-      {"internal_error", "this is a fault of the service; see its log", "サービスの不具合です。ログを確認してください"},
-      {"too_many_connections", "too many connections; try again later", "接続が多すぎます。後で再試行してください"},
+      {"internal_error", "this is a fault of the service; see its log",
+       "サービスの不具合です。ログを確認してください"},
+      {"too_many_connections", "too many connections; try again later",
+       "接続が多すぎます。後で再試行してください"},
   }};
   for (const Words& w : all) {
     if (w.code == code) {
-      return problem(Complaint{status, std::string(code), std::string(w.english), std::string(w.japanese)},
-                     Language::english);
+      return problem(
+          Complaint{status, std::string(code), std::string(w.english), std::string(w.japanese)},
+          Language::english);
     }
   }
-  return problem(Complaint{status, std::string(code), std::string(code), std::string(code)}, Language::english);
+  return problem(Complaint{status, std::string(code), std::string(code), std::string(code)},
+                 Language::english);
 }
 
-Complaint invalid_field(std::string_view field, std::string_view english, std::string_view japanese) {
+Complaint invalid_field(std::string_view field, std::string_view english,
+                        std::string_view japanese) {
   return {400, "invalid_field", std::string(field) + ": " + std::string(english),
           std::string(field) + "：" + std::string(japanese)};
 }
 Complaint not_found() {
-  return {404, "not_found", "there is nothing here, or nothing that you may see", "存在しないか、閲覧権限がありません"};
+  return {404, "not_found", "there is nothing here, or nothing that you may see",
+          "存在しないか、閲覧権限がありません"};
 }
 
 }  // namespace tenbin

@@ -30,7 +30,8 @@ std::string problem_json(const Complaint& complaint, Language language);
 /// For what the HTTP server finds by itself.
 net::Response server_problem(int status, std::string_view code);
 
-Complaint invalid_field(std::string_view field, std::string_view english, std::string_view japanese);
+Complaint invalid_field(std::string_view field, std::string_view english,
+                        std::string_view japanese);
 Complaint not_found();
 
 }  // namespace tenbin

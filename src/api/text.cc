@@ -34,20 +34,25 @@ Date date_from(std::int64_t days) {
           doy - (153 * mp + 2) / 5 + 1};
 }
 
-bool leap(std::int64_t year) { return (year % 4 == 0 && year % 100 != 0) || year % 400 == 0; }
+bool leap(std::int64_t year) {
+  return (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+}
 unsigned days_in(std::int64_t year, unsigned month) {
   constexpr std::array<unsigned, 12> days{31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
   return month == 2 && leap(year) ? 29 : days[month - 1];
 }
 
-std::int64_t floor_div(std::int64_t a, std::int64_t b) { return a / b - (a % b < 0 ? 1 : 0); }
+std::int64_t floor_div(std::int64_t a, std::int64_t b) {
+  return a / b - (a % b < 0 ? 1 : 0);
+}
 
 std::string japan_time(Instant t) {
   if (t.ms >= INT64_MAX / 2) return "never";
   const std::int64_t local = t.ms + 9 * 3'600'000;
   const Date d = date_from(floor_div(local, 86'400'000));
   const std::int64_t minute = (local - floor_div(local, 86'400'000) * 86'400'000) / 60'000;
-  return fmt::format("{:04}-{:02}-{:02} {:02}:{:02} JST", d.year, d.month, d.day, minute / 60, minute % 60);
+  return fmt::format("{:04}-{:02}-{:02} {:02}:{:02} JST", d.year, d.month, d.day, minute / 60,
+                     minute % 60);
 }
 
 std::string for_people(Figure kind, std::int64_t value) {
@@ -97,7 +102,8 @@ std::optional<std::int64_t> parse_decimal(std::string_view text, unsigned decima
 }
 
 std::string format_decimal(std::int64_t value, unsigned decimals) {
-  std::uint64_t rest = value < 0 ? ~static_cast<std::uint64_t>(value) + 1 : static_cast<std::uint64_t>(value);
+  std::uint64_t rest =
+      value < 0 ? ~static_cast<std::uint64_t>(value) + 1 : static_cast<std::uint64_t>(value);
   std::uint64_t unit = 1;
   for (unsigned i = 0; i < decimals; ++i) unit *= 10;
   std::string text = (value < 0 ? "-" : "") + std::to_string(rest / unit);
@@ -118,14 +124,16 @@ std::optional<Instant> parse_instant(std::string_view text) {
     }
     return n;
   };
-  if (text.size() < 20 || text[4] != '-' || text[7] != '-' || (text[10] != 'T' && text[10] != 't' && text[10] != ' ') ||
-      text[13] != ':' || text[16] != ':') {
+  if (text.size() < 20 || text[4] != '-' || text[7] != '-' ||
+      (text[10] != 'T' && text[10] != 't' && text[10] != ' ') || text[13] != ':' ||
+      text[16] != ':') {
     return std::nullopt;
   }
   const std::int64_t year = number(0, 4), month = number(5, 2), day = number(8, 2);
   const std::int64_t hour = number(11, 2), minute = number(14, 2), second = number(17, 2);
   if (year < 1970 || month < 1 || month > 12 || day < 1 || hour < 0 || hour > 23 || minute < 0 ||
-      minute > 59 || second < 0 || second > 59 || day > days_in(year, static_cast<unsigned>(month))) {
+      minute > 59 || second < 0 || second > 59 ||
+      day > days_in(year, static_cast<unsigned>(month))) {
     return std::nullopt;
   }
   std::size_t at = 19;
@@ -133,7 +141,8 @@ std::optional<Instant> parse_instant(std::string_view text) {
   if (text[at] == '.') {
     std::int64_t scale = 100;
     std::size_t digits = 0;
-    for (++at; at < text.size() && text[at] >= '0' && text[at] <= '9'; ++at, ++digits, scale /= 10) {
+    for (++at; at < text.size() && text[at] >= '0' && text[at] <= '9';
+         ++at, ++digits, scale /= 10) {
       ms += (text[at] - '0') * scale;
     }
     if (digits == 0 || digits > 9) return std::nullopt;
@@ -142,13 +151,16 @@ std::optional<Instant> parse_instant(std::string_view text) {
   if (at < text.size() && (text[at] == 'Z' || text[at] == 'z')) {
     if (at + 1 != text.size()) return std::nullopt;
   } else {
-    if (at + 6 != text.size() || (text[at] != '+' && text[at] != '-') || text[at + 3] != ':') return std::nullopt;
+    if (at + 6 != text.size() || (text[at] != '+' && text[at] != '-') || text[at + 3] != ':')
+      return std::nullopt;
     const std::int64_t h = number(at + 1, 2), m = number(at + 4, 2);
     if (h < 0 || h > 23 || m < 0 || m > 59) return std::nullopt;
     offset_minutes = (text[at] == '-' ? -1 : 1) * (h * 60 + m);
   }
-  const std::int64_t days = days_from({year, static_cast<unsigned>(month), static_cast<unsigned>(day)});
-  return Instant{((days * 24 + hour) * 60 + minute - offset_minutes) * 60'000 + second * 1'000 + ms};
+  const std::int64_t days =
+      days_from({year, static_cast<unsigned>(month), static_cast<unsigned>(day)});
+  return Instant{((days * 24 + hour) * 60 + minute - offset_minutes) * 60'000 + second * 1'000 +
+                 ms};
 }
 
 std::string text_of(Instant t) {
@@ -205,7 +217,8 @@ std::string text_of(const Refusal& refusal, Language language) {
   const std::string_view text = language == Language::japanese ? reason.japanese : reason.english;
   std::string words;
   for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '{' && i + 2 < text.size() && text[i + 2] == '}' && text[i + 1] >= '0' && text[i + 1] <= '3') {
+    if (text[i] == '{' && i + 2 < text.size() && text[i + 2] == '}' && text[i + 1] >= '0' &&
+        text[i + 1] <= '3') {
       const auto figure = static_cast<std::size_t>(text[i + 1] - '0');
       words += for_people(reason.figures[figure], refusal.figures[figure]);
       i += 2;

@@ -63,11 +63,15 @@ constexpr std::string_view serve_help =
     "tenbin serve [--state DIR] [--work DIR] [--address A] [--port N] [--job-account NAME]\n"
     "             [--lease-ms N] [--snapshot-every RECORDS]\n"
     "\n"
-    "Runs the service. It listens on 127.0.0.1:7411 unless told otherwise (--port 0: any free port), keeps its\n"
-    "state in --state ($TENBIN_STATE, else the XDG state folder). Running jobs go on for one lease after it stops.\n"
+    "Runs the service. It listens on 127.0.0.1:7411 unless told otherwise (--port 0: any free "
+    "port), keeps its\n"
+    "state in --state ($TENBIN_STATE, else the XDG state folder). Running jobs go on for one lease "
+    "after it stops.\n"
     "As root, jobs run as --job-account (nobody), never as root.\n"
-    "サービスを起動します。既定では 127.0.0.1:7411 で待ち受け、状態を --state に保存します。停止後も実行中のジョブは --lease-ms の間（既定 10 秒）続きます。\n"
-    "root で起動した場合、ジョブは --job-account（既定は nobody）で実行され、root では実行されません。\n";
+    "サービスを起動します。既定では 127.0.0.1:7411 で待ち受け、状態を --state "
+    "に保存します。停止後も実行中のジョブは --lease-ms の間（既定 10 秒）続きます。\n"
+    "root で起動した場合、ジョブは --job-account（既定は nobody）で実行され、root "
+    "では実行されません。\n";
 
 /// Reads the options; an exit code if the process should end here.
 std::optional<int> read_options(const std::vector<std::string>& words, Settings& settings) {
@@ -101,7 +105,8 @@ std::optional<int> read_options(const std::vector<std::string>& words, Settings&
     } else if (name == "--snapshot-every" && whole && number >= 1) {
       settings.snapshot_every = static_cast<std::uint64_t>(number);
     } else {
-      complain("serve: " + words[i] + " is not an option, or its value is not valid; see tenbin serve --help");
+      complain("serve: " + words[i] +
+               " is not an option, or its value is not valid; see tenbin serve --help");
       return 2;
     }
   }
@@ -110,11 +115,15 @@ std::optional<int> read_options(const std::vector<std::string>& words, Settings&
 
 Result<void> write_private(const std::string& path, const std::string& text) {
   const std::string draft = path + ".tmp";
-  const int file = ::open(draft.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+  const int file =
+      ::open(draft.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (file < 0) return failed(draft + ": " + std::strerror(errno));
-  const bool written = ::write(file, text.data(), text.size()) == static_cast<ssize_t>(text.size()) && ::fsync(file) == 0;
+  const bool written =
+      ::write(file, text.data(), text.size()) == static_cast<ssize_t>(text.size()) &&
+      ::fsync(file) == 0;
   ::close(file);
-  if (!written || ::rename(draft.c_str(), path.c_str()) != 0) return failed(path + ": " + std::strerror(errno));
+  if (!written || ::rename(draft.c_str(), path.c_str()) != 0)
+    return failed(path + ": " + std::strerror(errno));
   return {};
 }
 
@@ -135,16 +144,17 @@ std::string random_hex() {
   return to_hex(random);
 }
 
-// Jobs of a service that runs as root run as another account, which must be able to enter the folder:
-// it cannot lie below root's home or below the state folder. Its name is drawn once for each state
-// folder, so that a new one never finds an old one's files.
+// Jobs of a service that runs as root run as another account, which must be able to enter the
+// folder: it cannot lie below root's home or below the state folder. Its name is drawn once for
+// each state folder, so that a new one never finds an old one's files.
 Result<std::string> default_work_folder(const std::string& state) {
   if (::geteuid() != 0) return state + "/work";
   const std::string path = state + "/work-id";
   auto id = read_line(path);
   if (!id) {
     id = random_hex().substr(0, 16);
-    if (auto written = write_private(path, *id + "\n"); !written) return std::unexpected(written.error());
+    if (auto written = write_private(path, *id + "\n"); !written)
+      return std::unexpected(written.error());
   }
   return "/var/lib/tenbin/" + *id;
 }
@@ -190,7 +200,8 @@ Result<void> first_token(Live& live, const std::string& state) {
 
 std::string default_state_folder() {
   if (const char* own = std::getenv("TENBIN_STATE"); own && *own) return own;
-  if (const char* xdg = std::getenv("XDG_STATE_HOME"); xdg && *xdg) return std::string(xdg) + "/tenbin";
+  if (const char* xdg = std::getenv("XDG_STATE_HOME"); xdg && *xdg)
+    return std::string(xdg) + "/tenbin";
   const char* home = std::getenv("HOME");
   return std::string(home && *home ? home : "/tmp") + "/.local/state/tenbin";
 }
@@ -206,7 +217,8 @@ int serve(const std::vector<std::string>& words) {
   sigaddset(&ends, SIGINT);
   pthread_sigmask(SIG_BLOCK, &ends, nullptr);
   ::signal(SIGPIPE, SIG_IGN);
-  ::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is an error like a full disk, and ends with words
+  ::signal(SIGXFSZ,
+           SIG_IGN);  // a file that may not grow is an error like a full disk, and ends with words
   ::umask(077);
 
   const auto began = std::chrono::steady_clock::now();
@@ -222,23 +234,30 @@ int serve(const std::vector<std::string>& words) {
     settings.work = *folder;
   }
   if (::geteuid() == 0) {
-    // What we make ourselves the job account may pass through; a folder that was there is its owner's.
-    if (std::filesystem::create_directories(settings.work, made)) ::chmod(settings.work.c_str(), 0711);
+    // What we make ourselves the job account may pass through; a folder that was there is its
+    // owner's.
+    if (std::filesystem::create_directories(settings.work, made))
+      ::chmod(settings.work.c_str(), 0711);
     // Others may pass through, and look at nothing.
-    for (std::filesystem::path p = settings.work; p != p.root_path() && p.string().starts_with("/var/lib/tenbin"); p = p.parent_path()) {
+    for (std::filesystem::path p = settings.work;
+         p != p.root_path() && p.string().starts_with("/var/lib/tenbin"); p = p.parent_path()) {
       ::chmod(p.c_str(), 0711);
     }
   } else {
     std::fprintf(stderr,
-                 "tenbin: not running as root: jobs run as this user and could read the state folder; see docs/security.md\n"
-                 "tenbin: root ではないため、ジョブは同じ利用者として実行され、状態フォルダーを読めます（docs/security.md）\n");
+                 "tenbin: not running as root: jobs run as this user and could read the state "
+                 "folder; see docs/security.md\n"
+                 "tenbin: root "
+                 "ではないため、ジョブは同じ利用者として実行され、状態フォルダーを読めます（docs/"
+                 "security.md）\n");
   }
-  auto executor = exec::LocalExecutor::open({.attempt_directory = settings.state + "/attempts",
-                                             .work_directory = settings.work,
-                                       .output_directory = settings.state + "/output",
-                                       .job_account = settings.job_account,
-                                       .lease = settings.lease,
-                                       .log = [](const std::string& line) { std::fprintf(stderr, "tenbin: %s\n", line.c_str()); }});
+  auto executor = exec::LocalExecutor::open(
+      {.attempt_directory = settings.state + "/attempts",
+       .work_directory = settings.work,
+       .output_directory = settings.state + "/output",
+       .job_account = settings.job_account,
+       .lease = settings.lease,
+       .log = [](const std::string& line) { std::fprintf(stderr, "tenbin: %s\n", line.c_str()); }});
   if (!executor) return complain(executor.error().what);
   WallClock clock;
   auto live = Live::open(**journal, **executor, **history, clock,
@@ -248,13 +267,18 @@ int serve(const std::vector<std::string>& words) {
 
   const Span behind = (*live)->read([](const World& world) { return world.now; }) - clock.now();
   if (behind > Span{60'000}) {
-    std::fprintf(stderr, "tenbin: the clock is %lld s behind the journal; ledger time stands still until it has caught up\n",
+    std::fprintf(stderr,
+                 "tenbin: the clock is %lld s behind the journal; ledger time stands still until "
+                 "it has caught up\n",
                  static_cast<long long>(behind.count / 1'000));
   }
 
   Api api(**live);
-  net::Server server({.address = settings.address, .port = settings.port, .problem = server_problem},
-                     [&](net::Request&& request, net::Reply reply) { api.handle(std::move(request), std::move(reply)); });
+  net::Server server(
+      {.address = settings.address, .port = settings.port, .problem = server_problem},
+      [&](net::Request&& request, net::Reply reply) {
+        api.handle(std::move(request), std::move(reply));
+      });
   // The port first: who cannot have it must not take up any work. Requests wait in the mailbox.
   if (auto started = server.start(); !started) return complain(started.error().what);
   const auto end = [&] {
@@ -283,23 +307,26 @@ int serve(const std::vector<std::string>& words) {
     return complain(written.error().what);
   }
   const Live::Recovery recovery = (*live)->recovery();
-  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
-  std::printf("tenbin: serving %s, state %s, ready in %.2f s (snapshot %llu and %llu records)\n", url.c_str(),
-              settings.state.c_str(), seconds, static_cast<unsigned long long>(recovery.snapshot),
+  const double seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+  std::printf("tenbin: serving %s, state %s, ready in %.2f s (snapshot %llu and %llu records)\n",
+              url.c_str(), settings.state.c_str(), seconds,
+              static_cast<unsigned long long>(recovery.snapshot),
               static_cast<unsigned long long>(recovery.records));
   const std::vector<exec::GpuFound> gpus = exec::probe_gpus();
   for (const exec::GpuFound& gpu : gpus) {
-    std::printf("tenbin: device %d of this machine is a %s with %lld MiB\n", gpu.index, gpu.model.c_str(),
-                static_cast<long long>(gpu.memory_mib));
+    std::printf("tenbin: device %d of this machine is a %s with %lld MiB\n", gpu.index,
+                gpu.model.c_str(), static_cast<long long>(gpu.memory_mib));
   }
-  if (gpus.empty()) std::printf("tenbin: no NVIDIA GPU found; GPUs are the slots that nodes declare\n");
+  if (gpus.empty())
+    std::printf("tenbin: no NVIDIA GPU found; GPUs are the slots that nodes declare\n");
   // A node that declares devices which are not there would give jobs GPUs that do not exist.
   (*live)->read([&](const World& world) {
     world.nodes.each([&](NodeId, const Node& node) {
       const std::uint32_t last = node.first_device + world.pools.at(node.pool).gpus_per_node;
       if (!gpus.empty() && last > gpus.size()) {
-        std::printf("tenbin: node %s declares devices %u to %u, and this machine has %zu\n", node.name.c_str(),
-                    node.first_device, last - 1, gpus.size());
+        std::printf("tenbin: node %s declares devices %u to %u, and this machine has %zu\n",
+                    node.name.c_str(), node.first_device, last - 1, gpus.size());
       }
     });
   });
@@ -319,9 +346,13 @@ int verify_state(const std::vector<std::string>& words) {
   std::string state = default_state_folder();
   for (const std::string& word : words) {
     if (word == "--help" || word == "-h") {
-      std::puts("tenbin verify [STATE]\n\nReplays the journal of a state folder from its first record: the chain of hashes, every decision\n"
-                "made again, every promise of the World, and that credits add up. May run beside the service.\n"
-                "状態フォルダーのジャーナルを最初の記録から再生し、ハッシュの連鎖・すべての決定・台帳の合計を検証します。");
+      std::puts(
+          "tenbin verify [STATE]\n\nReplays the journal of a state folder from its first record: "
+          "the chain of hashes, every decision\n"
+          "made again, every promise of the World, and that credits add up. May run beside the "
+          "service.\n"
+          "状態フォルダーのジャーナルを最初の記録から再生し、ハッシュの連鎖・すべての決定・台帳の合"
+          "計を検証します。");
       return 0;
     }
     state = word;
@@ -337,14 +368,17 @@ int verify_state(const std::vector<std::string>& words) {
     std::fprintf(stderr, "tenbin: verify: %s\n", result.error().what.c_str());
     return 1;
   }
-  std::printf("verified: %llu records, %llu events, %llu decided again alike, %llu jobs live\n"
-              "credits: in lots %s = unallocated %s + free %s + held %s + spent %s + expired %s\n"
-              "history digest: %016llx\n",
-              static_cast<unsigned long long>(result->records), static_cast<unsigned long long>(result->events),
-              static_cast<unsigned long long>(result->redecided), static_cast<unsigned long long>(result->live_jobs),
-              text_of(result->in_lots).c_str(), text_of(result->unallocated).c_str(), text_of(result->free).c_str(),
-              text_of(result->held).c_str(), text_of(result->spent).c_str(), text_of(result->expired).c_str(),
-              static_cast<unsigned long long>(result->history));
+  std::printf(
+      "verified: %llu records, %llu events, %llu decided again alike, %llu jobs live\n"
+      "credits: in lots %s = unallocated %s + free %s + held %s + spent %s + expired %s\n"
+      "history digest: %016llx\n",
+      static_cast<unsigned long long>(result->records),
+      static_cast<unsigned long long>(result->events),
+      static_cast<unsigned long long>(result->redecided),
+      static_cast<unsigned long long>(result->live_jobs), text_of(result->in_lots).c_str(),
+      text_of(result->unallocated).c_str(), text_of(result->free).c_str(),
+      text_of(result->held).c_str(), text_of(result->spent).c_str(),
+      text_of(result->expired).c_str(), static_cast<unsigned long long>(result->history));
   return 0;
 }
 

@@ -11,8 +11,8 @@
 
 namespace tenbin {
 
-/// A place for the variable parts of plain values (texts, lists): what is put here stays where it is
-/// until `clear`, which keeps the memory for the next use.
+/// A place for the variable parts of plain values (texts, lists): what is put here stays where it
+/// is until `clear`, which keeps the memory for the next use.
 class Arena {
  public:
   std::string_view text(std::string_view t) {

@@ -32,11 +32,11 @@ struct Quantity {
   constexpr Quantity operator-() const { return Quantity{} - *this; }
 };
 
-using Gpus = Quantity<struct MilliGpu>;         // 1000 = one whole GPU
-using Cpus = Quantity<struct MilliCpu>;         // 1000 = one core
-using Memory = Quantity<struct Mebibyte>;       // main memory
-using Span = Quantity<struct Millisecond>;      // a length of time
-using Credits = Quantity<struct MicroCredit>;   // 1'000'000 = one credit
+using Gpus = Quantity<struct MilliGpu>;            // 1000 = one whole GPU
+using Cpus = Quantity<struct MilliCpu>;            // 1000 = one core
+using Memory = Quantity<struct Mebibyte>;          // main memory
+using Span = Quantity<struct Millisecond>;         // a length of time
+using Credits = Quantity<struct MicroCredit>;      // 1'000'000 = one credit
 using Rate = Quantity<struct MicroCreditPerHour>;  // of a job's whole shape
 using GpuTime = Quantity<struct MicroGpuSecond>;   // Gpus x Span of one job; totals are Wide
 

@@ -93,7 +93,8 @@ class SmallVector {
     if (other.capacity_ > N) {
       heap_ = other.heap_;
     } else {
-      std::memcpy(inline_, other.inline_, sizeof(inline_));  // all of it: a known size needs no call
+      std::memcpy(inline_, other.inline_,
+                  sizeof(inline_));  // all of it: a known size needs no call
     }
     other.size_ = 0;
     other.capacity_ = N;

@@ -126,9 +126,8 @@ class Table {
     for (std::size_t p = 0; p < pages_.size(); ++p) {
       if (!pages_[p]) continue;
       const Page& page = *pages_[p];
-      page.each([&](std::uint64_t at) {
-        visit(IdType{first_ + p * rows_per_page + at}, *page.row(at));
-      });
+      page.each(
+          [&](std::uint64_t at) { visit(IdType{first_ + p * rows_per_page + at}, *page.row(at)); });
     }
   }
 

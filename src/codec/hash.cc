@@ -35,7 +35,8 @@ std::array<unsigned char, 8> little_endian(std::uint64_t value) {
 Hash hash_of(std::string_view bytes) {
   Hash hash;
   crypto_generichash(hash.bytes.data(), hash.bytes.size(),
-                     reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(), nullptr, 0);
+                     reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(), nullptr,
+                     0);
   return hash;
 }
 

@@ -60,8 +60,8 @@ class JsonDocument {
   JsonDocument(JsonDocument&&) noexcept;
   JsonDocument& operator=(JsonDocument&&) noexcept;
 
-  /// Checks all of `text` (UTF-8, nesting up to 64, no repeated member names in an object) and gives
-  /// its root, which lives until the next parse. Errors: what is wrong, for a person.
+  /// Checks all of `text` (UTF-8, nesting up to 64, no repeated member names in an object) and
+  /// gives its root, which lives until the next parse. Errors: what is wrong, for a person.
   Result<JsonValue> parse(std::string_view text);
 
  private:
@@ -71,7 +71,9 @@ class JsonDocument {
 
 template <class Visit>
 bool JsonValue::each_item(Visit&& visit) const {
-  return items(&visit, [](void* v, JsonValue item) { return (*static_cast<std::remove_reference_t<Visit>*>(v))(item); });
+  return items(&visit, [](void* v, JsonValue item) {
+    return (*static_cast<std::remove_reference_t<Visit>*>(v))(item);
+  });
 }
 template <class Visit>
 bool JsonValue::each_member(Visit&& visit) const {
@@ -80,8 +82,8 @@ bool JsonValue::each_member(Visit&& visit) const {
   });
 }
 
-/// Appends JSON to a text. Commas are its business, matching brackets the caller's. What is not UTF-8
-/// in a text becomes U+FFFD: JSON that could not be read again would be worse.
+/// Appends JSON to a text. Commas are its business, matching brackets the caller's. What is not
+/// UTF-8 in a text becomes U+FFFD: JSON that could not be read again would be worse.
 class JsonWriter {
  public:
   explicit JsonWriter(std::string& out) : out_(out) {}

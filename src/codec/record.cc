@@ -90,7 +90,8 @@ bool read(JsonValue in, T& value, Facts& facts, Trouble& trouble) {
     return true;
   } else if constexpr (std::is_integral_v<T>) {
     const auto number = in.integer();
-    if (!number || *number < std::numeric_limits<T>::min() || *number > std::numeric_limits<T>::max()) {
+    if (!number || *number < std::numeric_limits<T>::min() ||
+        *number > std::numeric_limits<T>::max()) {
       return false;
     }
     value = static_cast<T>(*number);
@@ -144,7 +145,8 @@ bool read(JsonValue in, T& value, Facts& facts, Trouble& trouble) {
 
 /// Reads {"Name":{...}} into the alternative of that name.
 template <class Variant, std::size_t N>
-Result<Variant> read_variant(JsonValue in, const std::array<std::string_view, N>& names, Facts& facts) {
+Result<Variant> read_variant(JsonValue in, const std::array<std::string_view, N>& names,
+                             Facts& facts) {
   std::string_view name;
   JsonValue body;
   if (!in.is_object() || in.size() != 1) return failed("expected one named command or event");
@@ -156,24 +158,26 @@ Result<Variant> read_variant(JsonValue in, const std::array<std::string_view, N>
   Result<Variant> result = failed("unknown command or event " + std::string(name) +
                                   ": it was written by a newer version of tenbin; use that one");
   [&]<std::size_t... I>(std::index_sequence<I...>) {
-    static_cast<void>(((names[I] == name && [&] {
-                         std::variant_alternative_t<I, Variant> alternative{};
-                         Trouble trouble;
-                         if (read(body, alternative, facts, trouble)) {
-                           result = Variant{alternative};
-                         } else {
-                           result = failed(std::string(name) + "." + trouble.field +
-                                           " is missing or not of its type");
-                         }
-                         return true;
-                       }()) ||
+    static_cast<void>(((names[I] == name &&
+                        [&] {
+                          std::variant_alternative_t<I, Variant> alternative{};
+                          Trouble trouble;
+                          if (read(body, alternative, facts, trouble)) {
+                            result = Variant{alternative};
+                          } else {
+                            result = failed(std::string(name) + "." + trouble.field +
+                                            " is missing or not of its type");
+                          }
+                          return true;
+                        }()) ||
                        ...));
   }(std::make_index_sequence<std::variant_size_v<Variant>>{});
   return result;
 }
 
 template <class Variant, std::size_t N>
-void write_variant(JsonWriter& out, const Variant& value, const std::array<std::string_view, N>& names) {
+void write_variant(JsonWriter& out, const Variant& value,
+                   const std::array<std::string_view, N>& names) {
   out.begin_object();
   out.key(names[value.index()]);
   std::visit([&](const auto& v) { write(out, v); }, value);
@@ -210,11 +214,14 @@ Result<DecodedRecord> read_record(JsonDocument& document, std::string_view body,
   if (!root->is_object()) return failed("a record is an object");
   DecodedRecord record;
   Trouble trouble;
-  if (!read((*root)["rules"], record.rules, facts, trouble)) return failed("rules is missing or not a number");
-  if (const JsonValue by = (*root)["by"]; by.exists() && !read(by, record.asked.by, facts, trouble)) {
+  if (!read((*root)["rules"], record.rules, facts, trouble))
+    return failed("rules is missing or not a number");
+  if (const JsonValue by = (*root)["by"];
+      by.exists() && !read(by, record.asked.by, facts, trouble)) {
     return failed("by is not an id");
   }
-  if (const JsonValue id = (*root)["request"]; id.exists() && !read(id, record.asked.request, facts, trouble)) {
+  if (const JsonValue id = (*root)["request"];
+      id.exists() && !read(id, record.asked.request, facts, trouble)) {
     return failed("request is not a UUID");
   }
   auto command = read_variant<Command>((*root)["command"], command_names, facts);

@@ -24,8 +24,8 @@ struct DecodedRecord {
   Asked asked;
 };
 
-/// Reads a record. Its events are appended to `facts`, whose arena also holds the command's texts. An
-/// unknown command or event, a missing field or one of another type is an error that names it.
+/// Reads a record. Its events are appended to `facts`, whose arena also holds the command's texts.
+/// An unknown command or event, a missing field or one of another type is an error that names it.
 Result<DecodedRecord> read_record(JsonDocument& document, std::string_view body, Facts& facts);
 
 /// One event or command by itself, as {"Name":{...}}.

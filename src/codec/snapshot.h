@@ -17,8 +17,8 @@ constexpr std::uint32_t snapshot_version = 1;
 std::string encode(const World& world);
 
 /// Any bytes are legal input: what is cut off or out of range, refers to what is not there or gives
-/// something twice is an error. What is decoded encodes to the same bytes, and is reindexed. That the
-/// rest of the World's promises hold is not looked at: a snapshot is read under its hash.
+/// something twice is an error. What is decoded encodes to the same bytes, and is reindexed. That
+/// the rest of the World's promises hold is not looked at: a snapshot is read under its hash.
 Result<World> decode_world(std::string_view bytes);
 
 }  // namespace tenbin

@@ -10,10 +10,14 @@ constexpr std::int64_t output_cap_max = std::int64_t{1} << 32;
 // The grace is not charged, so it must not be a way to run for nothing.
 constexpr std::int64_t grace_max_ms = 60'000;
 
-bool holds_nul(std::string_view text) { return text.find('\0') != std::string_view::npos; }
+bool holds_nul(std::string_view text) {
+  return text.find('\0') != std::string_view::npos;
+}
 
 bool valid_variable(std::string_view name) {
-  const auto letter = [](char c) { return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_'; };
+  const auto letter = [](char c) {
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_';
+  };
   return !name.empty() && letter(name.front()) &&
          std::ranges::all_of(name, [&](char c) { return letter(c) || (c >= '0' && c <= '9'); });
 }
@@ -47,7 +51,8 @@ Result<JobSpec> read_spec(JsonValue in) {
         spec.argv.emplace_back(*word);
         return true;
       });
-      if (!words || spec.argv.size() > 4'096) trouble = "run.argv: expected a list of up to 4096 texts without NUL";
+      if (!words || spec.argv.size() > 4'096)
+        trouble = "run.argv: expected a list of up to 4096 texts without NUL";
     } else if (key == "environment") {
       const bool pairs = value.each_member([&](std::string_view name, JsonValue item) {
         const auto text = item.text();
@@ -55,7 +60,8 @@ Result<JobSpec> read_spec(JsonValue in) {
         spec.environment.emplace(name, *text);
         return true;
       });
-      if (!pairs) trouble = "run.environment: expected names of letters, digits and _ with texts as values";
+      if (!pairs)
+        trouble = "run.environment: expected names of letters, digits and _ with texts as values";
     } else if (key == "directory") {
       const auto text = value.text();
       if (!text || holds_nul(*text) || (!text->empty() && text->front() != '/')) {
@@ -65,14 +71,17 @@ Result<JobSpec> read_spec(JsonValue in) {
       }
     } else if (key == "output_cap") {
       const auto n = value.integer();
-      if (!n || *n < 0 || *n > output_cap_max) trouble = "run.output_cap: expected 0 to 4294967296 bytes";
+      if (!n || *n < 0 || *n > output_cap_max)
+        trouble = "run.output_cap: expected 0 to 4294967296 bytes";
       spec.output_cap = n.value_or(0);
     } else if (key == "grace_ms") {
       const auto n = value.integer();
-      if (!n || *n < 0 || *n > grace_max_ms) trouble = "run.grace_ms: expected 0 to 60000 milliseconds";
+      if (!n || *n < 0 || *n > grace_max_ms)
+        trouble = "run.grace_ms: expected 0 to 60000 milliseconds";
       spec.grace_ms = n.value_or(0);
     } else {
-      trouble = "run." + std::string(key) + ": no such field; there are argv, environment, directory, output_cap, grace_ms";
+      trouble = "run." + std::string(key) +
+                ": no such field; there are argv, environment, directory, output_cap, grace_ms";
     }
     return trouble.empty();
   });

@@ -14,8 +14,8 @@ namespace tenbin {
 
 struct DeclareFunder {
   Text name, title;
-  Money commitment;            // all that this funder may promise as credits
-  Credits credits_per_minor;   // the fixed rate: credits for one minor unit of its currency
+  Money commitment;           // all that this funder may promise as credits
+  Credits credits_per_minor;  // the fixed rate: credits for one minor unit of its currency
   TENBIN_FIELDS(name, title, commitment, credits_per_minor)
 };
 struct DeclareProgramme {
@@ -65,7 +65,7 @@ struct DeclareMember {
 };
 struct CreateToken {
   Text person, label;
-  Hash hash;        // of the secret; the secret itself is never here
+  Hash hash;  // of the secret; the secret itself is never here
   Instant expires;
   TENBIN_FIELDS(person, label, hash, expires)
 };
@@ -100,7 +100,7 @@ struct DeclareNode {
 };
 struct SetPrice {
   Text pool;
-  Credits gpu_hour;                // a whole GPU for an hour
+  Credits gpu_hour;                        // a whole GPU for an hour
   std::uint32_t fraction_ppm = 1'000'000;  // a fraction f costs this / 1,000,000 x f of that
   TENBIN_FIELDS(pool, gpu_hour, fraction_ppm)
 };
@@ -125,9 +125,9 @@ struct SubmitJob {
   std::span<const Text> models;   // permitted GPU models; empty: any
   std::span<const Text> regions;  // permitted regions; empty: any
   Span time_limit;
-  std::uint32_t tasks = 1;        // more than 1: an array
-  Text name;                      // for people; may be empty
-  Hash spec;                      // of the blob with command, environment and script
+  std::uint32_t tasks = 1;  // more than 1: an array
+  Text name;                // for people; may be empty
+  Hash spec;                // of the blob with command, environment and script
   TENBIN_FIELDS(project, shape, models, regions, time_limit, tasks, name, spec)
 };
 struct CancelJob {
@@ -159,20 +159,21 @@ struct Schedule {
   TENBIN_FIELDS()
 };
 
-using Command = std::variant<DeclareFunder, DeclareProgramme, DeclareOrganisation, DeclareGrant,
-                             DeclareLot, DeclareProject, DeclareAllocation, ExpireLot, DeclarePerson,
-                             DeclareMember, CreateToken, RevokeToken, DeclareProvider, DeclareRegion,
-                             DeclarePool, DeclareNode, SetPrice, DrainNode, ResumeNode, LoseNode,
-                             SubmitJob, CancelJob, ReportEnd, SetPolicy, OpenEpoch, ForgetRequests,
-                             Schedule>;
+using Command =
+    std::variant<DeclareFunder, DeclareProgramme, DeclareOrganisation, DeclareGrant, DeclareLot,
+                 DeclareProject, DeclareAllocation, ExpireLot, DeclarePerson, DeclareMember,
+                 CreateToken, RevokeToken, DeclareProvider, DeclareRegion, DeclarePool, DeclareNode,
+                 SetPrice, DrainNode, ResumeNode, LoseNode, SubmitJob, CancelJob, ReportEnd,
+                 SetPolicy, OpenEpoch, ForgetRequests, Schedule>;
 
 /// The names of the alternatives, as they stand in the journal and in the API.
 inline constexpr std::array<std::string_view, std::variant_size_v<Command>> command_names{
-    "DeclareFunder", "DeclareProgramme", "DeclareOrganisation", "DeclareGrant", "DeclareLot",
-    "DeclareProject", "DeclareAllocation", "ExpireLot", "DeclarePerson", "DeclareMember",
-    "CreateToken", "RevokeToken", "DeclareProvider", "DeclareRegion", "DeclarePool", "DeclareNode",
-    "SetPrice", "DrainNode", "ResumeNode", "LoseNode", "SubmitJob", "CancelJob", "ReportEnd",
-    "SetPolicy", "OpenEpoch", "ForgetRequests", "Schedule"};
+    "DeclareFunder",  "DeclareProgramme",  "DeclareOrganisation", "DeclareGrant",  "DeclareLot",
+    "DeclareProject", "DeclareAllocation", "ExpireLot",           "DeclarePerson", "DeclareMember",
+    "CreateToken",    "RevokeToken",       "DeclareProvider",     "DeclareRegion", "DeclarePool",
+    "DeclareNode",    "SetPrice",          "DrainNode",           "ResumeNode",    "LoseNode",
+    "SubmitJob",      "CancelJob",         "ReportEnd",           "SetPolicy",     "OpenEpoch",
+    "ForgetRequests", "Schedule"};
 
 /// A command as it arrives: who asks, and under which id it may be repeated.
 struct Asked {

@@ -166,17 +166,17 @@ struct JobQueued {
   ProjectId project;
   PersonId person;
   Shape shape;
-  PoolSet pools;         // that could run it
+  PoolSet pools;  // that could run it
   Span time_limit;
-  PriceId prices;        // the prices in force: those with an id up to this
-  JobId array;           // first job of its array; none: not in one
+  PriceId prices;  // the prices in force: those with an id up to this
+  JobId array;     // first job of its array; none: not in one
   std::uint32_t task = 0;
   Text name;
   Hash spec;
-  Credits held;          // the dearest placement that it permits
+  Credits held;  // the dearest placement that it permits
   std::span<const Leg> legs;
-  TENBIN_FIELDS(job, project, person, shape, pools, time_limit, prices, array, task, name, spec, held,
-                legs)
+  TENBIN_FIELDS(job, project, person, shape, pools, time_limit, prices, array, task, name, spec,
+                held, legs)
 };
 struct JobParked {  // no region that it permits has eligible credit left
   JobId job;
@@ -196,9 +196,9 @@ struct JobStarted {
   std::uint32_t attempt = 0;
   PoolId pool;
   Rate rate;
-  Credits held;                     // may be lower than before: the price of this place
+  Credits held;  // may be lower than before: the price of this place
   std::span<const Leg> legs;
-  std::span<const Slice> slices;    // empty in a counted pool
+  std::span<const Slice> slices;  // empty in a counted pool
   TENBIN_FIELDS(job, attempt, pool, rate, held, legs, slices)
 };
 struct StopRequested {
@@ -246,22 +246,27 @@ struct RequestsForgotten {
   TENBIN_FIELDS(count)
 };
 
-using Event = std::variant<FunderDeclared, ProgrammeDeclared, OrganisationDeclared, GrantDeclared,
-                           LotDeclared, ProjectDeclared, AllocationDeclared, LotExpired, CreditExpired,
-                           PersonDeclared, MemberDeclared, TokenCreated, TokenRevoked,
-                           ProviderDeclared, RegionDeclared, GpuModelSeen, PoolDeclared, NodeDeclared,
-                           PriceSet, NodeStateSet, JobQueued, JobParked, PromiseMoved, JobStarted,
-                           StopRequested, AttemptLost, JobSettled, PolicySet, EpochOpened,
-                           RequestAnswered, RequestsForgotten>;
+using Event =
+    std::variant<FunderDeclared, ProgrammeDeclared, OrganisationDeclared, GrantDeclared,
+                 LotDeclared, ProjectDeclared, AllocationDeclared, LotExpired, CreditExpired,
+                 PersonDeclared, MemberDeclared, TokenCreated, TokenRevoked, ProviderDeclared,
+                 RegionDeclared, GpuModelSeen, PoolDeclared, NodeDeclared, PriceSet, NodeStateSet,
+                 JobQueued, JobParked, PromiseMoved, JobStarted, StopRequested, AttemptLost,
+                 JobSettled, PolicySet, EpochOpened, RequestAnswered, RequestsForgotten>;
 static_assert(std::is_trivially_copyable_v<Event> && std::is_trivially_destructible_v<Event>,
               "events are plain: their variable parts lie in an arena");
 
 inline constexpr std::array<std::string_view, std::variant_size_v<Event>> event_names{
-    "FunderDeclared", "ProgrammeDeclared", "OrganisationDeclared", "GrantDeclared", "LotDeclared",
-    "ProjectDeclared", "AllocationDeclared", "LotExpired", "CreditExpired", "PersonDeclared",
-    "MemberDeclared", "TokenCreated", "TokenRevoked", "ProviderDeclared", "RegionDeclared",
-    "GpuModelSeen", "PoolDeclared", "NodeDeclared", "PriceSet", "NodeStateSet", "JobQueued",
-    "JobParked", "PromiseMoved", "JobStarted", "StopRequested", "AttemptLost", "JobSettled",
-    "PolicySet", "EpochOpened", "RequestAnswered", "RequestsForgotten"};
+    "FunderDeclared",     "ProgrammeDeclared", "OrganisationDeclared",
+    "GrantDeclared",      "LotDeclared",       "ProjectDeclared",
+    "AllocationDeclared", "LotExpired",        "CreditExpired",
+    "PersonDeclared",     "MemberDeclared",    "TokenCreated",
+    "TokenRevoked",       "ProviderDeclared",  "RegionDeclared",
+    "GpuModelSeen",       "PoolDeclared",      "NodeDeclared",
+    "PriceSet",           "NodeStateSet",      "JobQueued",
+    "JobParked",          "PromiseMoved",      "JobStarted",
+    "StopRequested",      "AttemptLost",       "JobSettled",
+    "PolicySet",          "EpochOpened",       "RequestAnswered",
+    "RequestsForgotten"};
 
 }  // namespace tenbin

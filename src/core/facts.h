@@ -20,8 +20,8 @@ class Facts {
   void add(const E& event) {
     events_.emplace_back(event);
   }
-  /// The same for what `make` returns, built where it will lie: a copy of a large event waits for the
-  /// fields that were just written. `make` adds no event itself.
+  /// The same for what `make` returns, built where it will lie: a copy of a large event waits for
+  /// the fields that were just written. `make` adds no event itself.
   template <std::invocable Make>
   void add(const Make& make) {
     using E = std::invoke_result_t<const Make&>;
@@ -46,7 +46,9 @@ class Facts {
   std::size_t size() const { return events_.size(); }
   const Event& operator[](std::size_t i) const { return events_[i]; }
   /// Takes back the events from `size` on: a decision that ends in a refusal leaves none.
-  void shrink(std::size_t size) { events_.erase(events_.begin() + static_cast<std::ptrdiff_t>(size), events_.end()); }
+  void shrink(std::size_t size) {
+    events_.erase(events_.begin() + static_cast<std::ptrdiff_t>(size), events_.end());
+  }
   void clear() {
     events_.clear();
     arena_.clear();

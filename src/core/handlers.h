@@ -7,32 +7,50 @@
 
 namespace tenbin {
 
-Decision decide(const World&, const Asked&, const DeclareFunder&, Instant, Facts&);        // programmes/funder.cc
-Decision decide(const World&, const Asked&, const DeclareProgramme&, Instant, Facts&);     // programmes/programme.cc
-Decision decide(const World&, const Asked&, const DeclareOrganisation&, Instant, Facts&);  // programmes/organisation.cc
-Decision decide(const World&, const Asked&, const DeclareGrant&, Instant, Facts&);         // programmes/grant.cc
-Decision decide(const World&, const Asked&, const DeclareLot&, Instant, Facts&);           // programmes/lot.cc
-Decision decide(const World&, const Asked&, const DeclareProject&, Instant, Facts&);       // programmes/project.cc
-Decision decide(const World&, const Asked&, const DeclareAllocation&, Instant, Facts&);    // programmes/allocation.cc
-Decision decide(const World&, const Asked&, const ExpireLot&, Instant, Facts&);            // programmes/expiry.cc
-Decision decide(const World&, const Asked&, const DeclarePerson&, Instant, Facts&);        // programmes/person.cc
-Decision decide(const World&, const Asked&, const DeclareMember&, Instant, Facts&);        // programmes/person.cc
-Decision decide(const World&, const Asked&, const CreateToken&, Instant, Facts&);          // programmes/token.cc
-Decision decide(const World&, const Asked&, const RevokeToken&, Instant, Facts&);          // programmes/token.cc
-Decision decide(const World&, const Asked&, const DeclareProvider&, Instant, Facts&);      // fleet/provider.cc
-Decision decide(const World&, const Asked&, const DeclareRegion&, Instant, Facts&);        // fleet/region.cc
-Decision decide(const World&, const Asked&, const DeclarePool&, Instant, Facts&);          // fleet/pool.cc
-Decision decide(const World&, const Asked&, const DeclareNode&, Instant, Facts&);          // fleet/node.cc
-Decision decide(const World&, const Asked&, const SetPrice&, Instant, Facts&);             // fleet/price.cc
-Decision decide(const World&, const Asked&, const DrainNode&, Instant, Facts&);            // fleet/node_state.cc
-Decision decide(const World&, const Asked&, const ResumeNode&, Instant, Facts&);           // fleet/node_state.cc
-Decision decide(const World&, const Asked&, const LoseNode&, Instant, Facts&);             // fleet/node_state.cc
-Decision decide(const World&, const Asked&, const SubmitJob&, Instant, Facts&);            // jobs/submit.cc
-Decision decide(const World&, const Asked&, const CancelJob&, Instant, Facts&);            // jobs/cancel.cc
-Decision decide(const World&, const Asked&, const ReportEnd&, Instant, Facts&);            // jobs/end.cc
-Decision decide(const World&, const Asked&, const SetPolicy&, Instant, Facts&);            // schedule/policy.cc
-Decision decide(const World&, const Asked&, const OpenEpoch&, Instant, Facts&);            // epoch.cc
-Decision decide(const World&, const Asked&, const ForgetRequests&, Instant, Facts&);       // requests.cc
+Decision decide(const World&, const Asked&, const DeclareFunder&, Instant,
+                Facts&);  // programmes/funder.cc
+Decision decide(const World&, const Asked&, const DeclareProgramme&, Instant,
+                Facts&);  // programmes/programme.cc
+Decision decide(const World&, const Asked&, const DeclareOrganisation&, Instant,
+                Facts&);  // programmes/organisation.cc
+Decision decide(const World&, const Asked&, const DeclareGrant&, Instant,
+                Facts&);  // programmes/grant.cc
+Decision decide(const World&, const Asked&, const DeclareLot&, Instant,
+                Facts&);  // programmes/lot.cc
+Decision decide(const World&, const Asked&, const DeclareProject&, Instant,
+                Facts&);  // programmes/project.cc
+Decision decide(const World&, const Asked&, const DeclareAllocation&, Instant,
+                Facts&);  // programmes/allocation.cc
+Decision decide(const World&, const Asked&, const ExpireLot&, Instant,
+                Facts&);  // programmes/expiry.cc
+Decision decide(const World&, const Asked&, const DeclarePerson&, Instant,
+                Facts&);  // programmes/person.cc
+Decision decide(const World&, const Asked&, const DeclareMember&, Instant,
+                Facts&);  // programmes/person.cc
+Decision decide(const World&, const Asked&, const CreateToken&, Instant,
+                Facts&);  // programmes/token.cc
+Decision decide(const World&, const Asked&, const RevokeToken&, Instant,
+                Facts&);  // programmes/token.cc
+Decision decide(const World&, const Asked&, const DeclareProvider&, Instant,
+                Facts&);  // fleet/provider.cc
+Decision decide(const World&, const Asked&, const DeclareRegion&, Instant,
+                Facts&);  // fleet/region.cc
+Decision decide(const World&, const Asked&, const DeclarePool&, Instant, Facts&);  // fleet/pool.cc
+Decision decide(const World&, const Asked&, const DeclareNode&, Instant, Facts&);  // fleet/node.cc
+Decision decide(const World&, const Asked&, const SetPrice&, Instant, Facts&);     // fleet/price.cc
+Decision decide(const World&, const Asked&, const DrainNode&, Instant,
+                Facts&);  // fleet/node_state.cc
+Decision decide(const World&, const Asked&, const ResumeNode&, Instant,
+                Facts&);  // fleet/node_state.cc
+Decision decide(const World&, const Asked&, const LoseNode&, Instant,
+                Facts&);  // fleet/node_state.cc
+Decision decide(const World&, const Asked&, const SubmitJob&, Instant, Facts&);  // jobs/submit.cc
+Decision decide(const World&, const Asked&, const CancelJob&, Instant, Facts&);  // jobs/cancel.cc
+Decision decide(const World&, const Asked&, const ReportEnd&, Instant, Facts&);  // jobs/end.cc
+Decision decide(const World&, const Asked&, const SetPolicy&, Instant,
+                Facts&);  // schedule/policy.cc
+Decision decide(const World&, const Asked&, const OpenEpoch&, Instant, Facts&);       // epoch.cc
+Decision decide(const World&, const Asked&, const ForgetRequests&, Instant, Facts&);  // requests.cc
 
 void evolve(World&, const FunderDeclared&, Instant);
 void evolve(World&, const ProgrammeDeclared&, Instant);

@@ -6,23 +6,25 @@
 
 namespace tenbin {
 
-constexpr Gpus gpus_max{100'000'000};                // a hundred thousand GPUs for one job
-constexpr Span time_limit_max{400LL * 86'400'000};   // 400 days
-constexpr Rate rate_max{100'000'000'000'000};        // 100 million credits an hour for one job
-constexpr Credits price_max{100'000'000'000};        // 100,000 credits for a GPU hour
-constexpr std::int64_t money_max = 4'000'000'000'000;  // minor units of one promise: 40 billion dollars
+constexpr Gpus gpus_max{100'000'000};               // a hundred thousand GPUs for one job
+constexpr Span time_limit_max{400LL * 86'400'000};  // 400 days
+constexpr Rate rate_max{100'000'000'000'000};       // 100 million credits an hour for one job
+constexpr Credits price_max{100'000'000'000};       // 100,000 credits for a GPU hour
+constexpr std::int64_t money_max =
+    4'000'000'000'000;  // minor units of one promise: 40 billion dollars
 constexpr Credits credits_max{4'000'000'000'000'000'000};  // all that one funder may promise
 constexpr Instant instant_min{0};
-constexpr Instant instant_max{4'102'444'800'000};    // 2100-01-01
+constexpr Instant instant_max{4'102'444'800'000};  // 2100-01-01
 constexpr std::uint32_t members_max = 4'096;
-constexpr std::uint32_t tasks_max = 1'000;           // of one array
-constexpr std::uint32_t attempts_max = 20;           // a job that is lost so often takes its node down itself
+constexpr std::uint32_t tasks_max = 1'000;  // of one array
+constexpr std::uint32_t attempts_max =
+    20;  // a job that is lost so often takes its node down itself
 constexpr std::uint32_t gpus_per_node_max = 32;
 constexpr std::uint64_t pools_max = 64, regions_max = 64, gpu_models_max = 64;
 constexpr Cpus cpus_max{1'000'000'000};
 constexpr Memory memory_max{1'000'000'000};
 constexpr std::size_t name_bytes_max = 64, title_bytes_max = 400;
-constexpr Span request_memory{7LL * 86'400'000};     // how long a request id is remembered
+constexpr Span request_memory{7LL * 86'400'000};  // how long a request id is remembered
 
 // The dearest legal job fits: 100 million credits an hour for 400 days is below 2^63 micro-credits.
 static_assert(Wide{rate_max.count} * time_limit_max.count / 3'600'000 < INT64_MAX);

@@ -4,7 +4,8 @@
 
 namespace tenbin {
 
-Decision decide(const World& world, const Asked&, const ForgetRequests&, Instant now, Facts& facts) {
+Decision decide(const World& world, const Asked&, const ForgetRequests&, Instant now,
+                Facts& facts) {
   const std::uint64_t count = world.requests.count_before(now - request_memory);
   if (count > 0) facts.add(RequestsForgotten{count});
   return count;

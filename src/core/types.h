@@ -134,17 +134,20 @@ enum class JobState : std::uint8_t {
   parked,    // waits for credit, blocks nobody
   running,   // an attempt has been started
   stopping,  // asked to stop, not yet ended
-  completed, failed, cancelled, time_limit,  // settled: the job leaves the World
+  completed,
+  failed,
+  cancelled,
+  time_limit,  // settled: the job leaves the World
 };
 constexpr auto enum_names(JobState) {
-  return std::array<std::string_view, 8>{"queued", "parked", "running", "stopping",
+  return std::array<std::string_view, 8>{"queued",    "parked", "running",   "stopping",
                                          "completed", "failed", "cancelled", "time_limit"};
 }
 
 /// How an attempt ended, as the executor reports it.
 enum class EndKind : std::uint8_t { exited, signalled, time_limit, stopped, launch_failed, lost };
 constexpr auto enum_names(EndKind) {
-  return std::array<std::string_view, 6>{"exited", "signalled", "time_limit",
+  return std::array<std::string_view, 6>{"exited",  "signalled",     "time_limit",
                                          "stopped", "launch_failed", "lost"};
 }
 

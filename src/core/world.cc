@@ -27,7 +27,8 @@ void digest_value(D& digest, const T& value) {
     digest.add(value);
   } else if constexpr (std::is_same_v<T, Hash>) {
     if constexpr (std::is_same_v<D, PairedDigest>) {
-      for (const std::uint64_t word : std::bit_cast<std::array<std::uint64_t, 4>>(value)) digest.add(word);
+      for (const std::uint64_t word : std::bit_cast<std::array<std::uint64_t, 4>>(value))
+        digest.add(word);
     } else {
       digest.add(Text{reinterpret_cast<const char*>(value.bytes.data()), value.bytes.size()});
     }
@@ -83,11 +84,12 @@ Decision answer(const World& world, const Asked& asked, Instant now, Facts& fact
 }
 
 Decision answer_once(const World& world, const Asked& asked, Instant now, Facts& facts) {
-  if (const Answered* row = world.requests.find(asked.request)) return remembered(world, asked, *row);
+  if (const Answered* row = world.requests.find(asked.request))
+    return remembered(world, asked, *row);
   const Decision decision = answer(world, asked, now, facts);
   const Refusal r = decision ? Refusal{} : decision.error();
-  facts.add(RequestAnswered{asked.request, digest_of(asked), decision.value_or(0), !decision, r.reason,
-                            r.figures[0], r.figures[1], r.figures[2], r.figures[3]});
+  facts.add(RequestAnswered{asked.request, digest_of(asked), decision.value_or(0), !decision,
+                            r.reason, r.figures[0], r.figures[1], r.figures[2], r.figures[3]});
   return decision;
 }
 
@@ -135,7 +137,8 @@ bool valid_name(Text name) {
   if (name.empty() || name.size() > name_bytes_max) return false;
   const auto plain = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); };
   if (!plain(name.front())) return false;
-  return std::ranges::all_of(name, [&](char c) { return plain(c) || c == '-' || c == '_' || c == '.'; });
+  return std::ranges::all_of(name,
+                             [&](char c) { return plain(c) || c == '-' || c == '_' || c == '.'; });
 }
 
 // ---- indexes ----
@@ -172,7 +175,9 @@ void reindex(World& world) {
     world.projects.at(id).shares.clear();
     world.projects.at(id).live_jobs = 0;
   });
-  world.shares.each([&](ShareId id, const Share& share) { world.projects.at(share.project).shares.push_back(id); });
+  world.shares.each([&](ShareId id, const Share& share) {
+    world.projects.at(share.project).shares.push_back(id);
+  });
   world.projects.each([&](ProjectId id, const Project&) {
     std::ranges::sort(world.projects.at(id).shares, [&](ShareId a, ShareId b) {
       const LotId lot_a = world.shares.at(a).lot, lot_b = world.shares.at(b).lot;
@@ -218,10 +223,12 @@ std::string_view broken_promise(const World& world) {
       if (leg.amount <= Credits{0} && job.held > Credits{0}) broken = "no leg of a hold is empty";
       legs += leg.amount;
       pinned[leg.share] += leg.amount;
-      if (world.shares.at(leg.share).project != job.project) broken = "a project spends its own credit";
+      if (world.shares.at(leg.share).project != job.project)
+        broken = "a project spends its own credit";
     }
     if (legs != job.held) broken = "the legs of a hold add up to it";
-    if (job.promised && world.pools.at(job.promised).promise.job != id) broken = "a promise has one owner";
+    if (job.promised && world.pools.at(job.promised).promise.job != id)
+      broken = "a promise has one owner";
     if (!job.active()) {
       if (job.pool || !job.slices.empty()) broken = "only what runs has a place";
       return;
@@ -249,7 +256,8 @@ std::string_view broken_promise(const World& world) {
       used[slice.node].first += job.shape.cpus;
       used[slice.node].second += job.shape.memory;
     }
-    if (pool.kind == PoolKind::nodes && given != job.shape.all_gpus()) broken = "a job gets what it asked for";
+    if (pool.kind == PoolKind::nodes && given != job.shape.all_gpus())
+      broken = "a job gets what it asked for";
   });
   for (const auto& [key, milli] : part_used) {
     if (milli > 1'000 || (whole_used[key.first] & key.second)) broken = "no GPU is given twice";
@@ -259,7 +267,8 @@ std::string_view broken_promise(const World& world) {
     const Lot& lot = world.lots.at(share.lot);
     const Account& free = world.accounts.at(share.free);
     if (free.debits_pending != held) broken = "every hold belongs to a living job";
-    if (world.accounts.at(share.used).credits_pending != held) broken = "a hold stands on both sides";
+    if (world.accounts.at(share.used).credits_pending != held)
+      broken = "a hold stands on both sides";
     if (lot.expired && free.free() != Credits{0}) broken = "expired credit is gone";
   });
   world.nodes.each([&](NodeId id, const Node& node) {
@@ -267,12 +276,14 @@ std::string_view broken_promise(const World& world) {
     std::uint32_t busy = whole_used[id];
     for (const PartialGpu& gpu : node.partial) {
       busy |= std::uint32_t{1} << gpu.device;
-      if (part_used[{id, std::uint32_t{1} << gpu.device}] != 1'000 - gpu.free_milli) broken = "parts of a GPU add up";
+      if (part_used[{id, std::uint32_t{1} << gpu.device}] != 1'000 - gpu.free_milli)
+        broken = "parts of a GPU add up";
     }
     const auto all = static_cast<std::uint32_t>((std::uint64_t{1} << pool.gpus_per_node) - 1);
     if ((busy ^ node.free_mask) != all) broken = "every GPU is free or given";
     if (pool.cpus > Cpus{0} && node.cpus_free + used[id].first != pool.cpus) broken = "CPUs add up";
-    if (pool.memory > Memory{0} && node.memory_free + used[id].second != pool.memory) broken = "memory adds up";
+    if (pool.memory > Memory{0} && node.memory_free + used[id].second != pool.memory)
+      broken = "memory adds up";
   });
   world.pools.each([&](PoolId id, const Pool& pool) {
     Gpus free = pool.counted - counted[id];
@@ -282,14 +293,16 @@ std::string_view broken_promise(const World& world) {
       if (node.state != NodeState::up) continue;
       free += Gpus{node.free_whole() * 1'000};
       for (const PartialGpu& gpu : node.partial) free += Gpus{gpu.free_milli};
-      if (pool.by_whole[node.free_whole()].next(node.position) != node.position) broken = "nodes are in the index";
+      if (pool.by_whole[node.free_whole()].next(node.position) != node.position)
+        broken = "nodes are in the index";
       ++listed;
     }
     for (const std::uint32_t count : pool.count_by_whole) listed -= count;
     if (free != pool.free || listed != 0) broken = "a pool knows what is free";
     if (pool.promise.job) {
       const Job* job = world.jobs.find(pool.promise.job);
-      if (!job || job->promised != id || job->state != JobState::queued) broken = "a promise has one owner";
+      if (!job || job->promised != id || job->state != JobState::queued)
+        broken = "a promise has one owner";
     }
   });
   std::uint64_t waiting = 0, queued = 0, parked = 0;
@@ -311,7 +324,8 @@ std::string_view broken_promise(const World& world) {
   });
   if (waiting != queued || parked != 0) broken = "what waits is in the queue";
   world.projects.each([&](ProjectId id, const Project& project) {
-    if (project.live_jobs != (live.contains(id) ? live[id] : 0)) broken = "projects count their jobs";
+    if (project.live_jobs != (live.contains(id) ? live[id] : 0))
+      broken = "projects count their jobs";
   });
   return broken;
 }

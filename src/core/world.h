@@ -117,7 +117,7 @@ struct Job {
   PoolId promised;            // in which pool it holds the promise
   Rate rate;
   Credits held;
-  SmallVector<Leg, 1> legs;   // add up to held
+  SmallVector<Leg, 1> legs;  // add up to held
   SmallVector<Slice, 1> slices;
   TENBIN_FIELDS(project, person, shape, pools, limit, submitted, started, stop_asked, prices, array,
                 task, name, spec, state, attempt, pool, promised, rate, held, legs, slices)
@@ -128,8 +128,8 @@ struct Job {
 
 // ---- the World ----
 
-/// What the World is about. Rows are the state; what is marked derived, and `index`, can be built from
-/// the rows again (`reindex`) and is kept up to date by every evolve.
+/// What the World is about. Rows are the state; what is marked derived, and `index`, can be built
+/// from the rows again (`reindex`) and is kept up to date by every evolve.
 struct Affairs {
   Instant now;
   std::uint64_t history = 0;  // digest of all events so far, in order
@@ -176,7 +176,7 @@ struct Affairs {
     Names<GpuModelId> models;
     Names<PoolId> pools;
     Names<NodeId> nodes;
-    std::map<PoolSet, Waiting> lanes;            // queued jobs by the pools that they permit
+    std::map<PoolSet, Waiting> lanes;  // queued jobs by the pools that they permit
     std::map<ProjectId, std::set<JobId>> parked;
     std::map<Hash, TokenId> tokens;
   } index;
@@ -199,9 +199,9 @@ inline World without_requests(const World& world) {
 /// What a command came to: the id of what was made (0 if nothing is), or a refusal.
 using Decision = std::expected<std::uint64_t, Refusal>;
 
-/// Decides `asked` at `now` and makes it true. Appends the events to `facts`; a refusal appends none,
-/// unless the request carries an id: then the answer itself is remembered by an event.
-/// `now` never goes back. Cost: the command's.
+/// Decides `asked` at `now` and makes it true. Appends the events to `facts`; a refusal appends
+/// none, unless the request carries an id: then the answer itself is remembered by an event. `now`
+/// never goes back. Cost: the command's.
 Decision apply(World& world, const Asked& asked, Instant now, Facts& facts);
 
 /// What `apply` would answer, changing nothing; the events are appended to `facts`.
@@ -213,10 +213,12 @@ void record(World& world, const Event& event, Instant at);
 /// Builds everything derived from the rows, after decoding.
 void reindex(World& world);
 
-/// The promises that hold between any two commands: credits are conserved and never overspent, every
-/// hold belongs to one living job, no GPU is given twice, every index agrees with the rows.
+/// The promises that hold between any two commands: credits are conserved and never overspent,
+/// every hold belongs to one living job, no GPU is given twice, every index agrees with the rows.
 /// Returns nothing if all hold, else which one is broken. Cost: all rows.
 std::string_view broken_promise(const World& world);
-inline bool sound(const World& world) { return broken_promise(world).empty(); }
+inline bool sound(const World& world) {
+  return broken_promise(world).empty();
+}
 
 }  // namespace tenbin

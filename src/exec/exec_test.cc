@@ -314,8 +314,8 @@ TEST_CASE("the environment is exactly what is promised") {
   const std::string user = ::geteuid() == 0 ? "nobody"
                            : self           ? self->pw_name
                                             : std::to_string(::geteuid());
-  CHECK(said == "CUDA_DEVICE_ORDER=PCI_BUS_ID\nCUDA_VISIBLE_DEVICES=0,2\nGREETING=a=b\nc\nHOME=" + site.root +
-                    "/work/7\nLANG=ja_JP.UTF-8\nLOGNAME=" + user +
+  CHECK(said == "CUDA_DEVICE_ORDER=PCI_BUS_ID\nCUDA_VISIBLE_DEVICES=0,2\nGREETING=a=b\nc\nHOME=" +
+                    site.root + "/work/7\nLANG=ja_JP.UTF-8\nLOGNAME=" + user +
                     "\nPATH=/usr/local/bin:/usr/bin:/bin\nTENBIN_ADDRESSES=" + port +
                     "\nTENBIN_ATTEMPT=2\nTENBIN_GPU_MILLI=2000\nTENBIN_JOB_ID=7\nTENBIN_NODE=n4\n"
                     "TENBIN_RANK=0\nTENBIN_SIZE=1\nTMPDIR=/tmp\nUSER=" +

@@ -564,7 +564,8 @@ class LocalExecutor::Loop {
   }
 
   void tell(const AttemptEnd& how) {
-    const std::lock_guard hold(listener_mutex_);  // while it is called, so that listen() can wait for it
+    const std::lock_guard hold(
+        listener_mutex_);  // while it is called, so that listen() can wait for it
     if (listener_) listener_(how);
   }
 
@@ -621,7 +622,7 @@ class LocalExecutor::Loop {
   std::int64_t opened_ms_;
   Fd epoll_, mail_;
   std::mutex mutex_;
-  std::deque<Note> notes_;                    // under mutex_
+  std::deque<Note> notes_;  // under mutex_
   std::mutex listener_mutex_;
   std::function<void(AttemptEnd)> listener_;  // under listener_mutex_
   std::map<AttemptId, Attempt> attempts_;

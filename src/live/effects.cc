@@ -82,7 +82,8 @@ SettledJob settled_row(const World& world, const JobSettled& event) {
   return row;
 }
 
-ChargeRow charge_row(const World& world, JobId job, const Leg& leg, std::uint64_t sequence, Instant at) {
+ChargeRow charge_row(const World& world, JobId job, const Leg& leg, std::uint64_t sequence,
+                     Instant at) {
   const Share& share = world.shares.at(leg.share);
   const Lot& lot = world.lots.at(share.lot);
   return {.sequence = sequence,

@@ -15,7 +15,8 @@ AttemptSpec attempt_of(const World& world, JobId id, const Job& job);
 
 /// Rows for an event about to be recorded in `world`.
 SettledJob settled_row(const World& world, const JobSettled& event);
-ChargeRow charge_row(const World& world, JobId job, const Leg& leg, std::uint64_t sequence, Instant at);
+ChargeRow charge_row(const World& world, JobId job, const Leg& leg, std::uint64_t sequence,
+                     Instant at);
 
 /// "2 x 1 GPU", "0.25 GPU", "12 GPU": the same in both languages.
 std::string shape_text(const Shape& shape);

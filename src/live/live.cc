@@ -26,7 +26,8 @@ std::string* quarantine_file = nullptr;
 
 void set_aside(const char*) {
   if (!quarantine_file || quarantine_file->empty() || !current_request) return;
-  const int file = ::open(quarantine_file->c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+  const int file =
+      ::open(quarantine_file->c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
   if (file < 0) return;
   const std::string line = to_uuid(current_request) + "\n";
   if (::write(file, line.data(), line.size()) == static_cast<ssize_t>(line.size())) ::fsync(file);
@@ -50,7 +51,8 @@ std::set<RequestId> read_quarantine(const std::string& path) {
 void end_process(const Error& error) {
   std::fprintf(stderr,
                "tenbin: the journal could not be written: %s\n"
-               "tenbin: stopping now; what was acknowledged is safe. Make room or mend the disk, then start again.\n"
+               "tenbin: stopping now; what was acknowledged is safe. Make room or mend the disk, "
+               "then start again.\n"
                "tenbin: ジャーナルを書き込めないため停止します。受理済みの記録は失われません。"
                "空き容量とディスクを確認して再起動してください。\n",
                error.what.c_str());
@@ -60,8 +62,13 @@ void end_process(const Error& error) {
 
 }  // namespace
 
-Live::Live(Journal& journal, Executor& executor, History& history, Clock& clock, LiveSettings settings)
-    : journal_(journal), executor_(executor), history_(history), clock_(clock), settings_(std::move(settings)) {
+Live::Live(Journal& journal, Executor& executor, History& history, Clock& clock,
+           LiveSettings settings)
+    : journal_(journal),
+      executor_(executor),
+      history_(history),
+      clock_(clock),
+      settings_(std::move(settings)) {
   if (!settings_.fatal) settings_.fatal = end_process;
 }
 
@@ -100,7 +107,8 @@ Result<void> Live::recover() {
       recovery_.snapshot = (*snapshot)->sequence;
     } else {
       std::fprintf(stderr, "tenbin: snapshot %llu passed over: %s\n",
-                   static_cast<unsigned long long>((*snapshot)->sequence), world.error().what.c_str());
+                   static_cast<unsigned long long>((*snapshot)->sequence),
+                   world.error().what.c_str());
     }
   }
   if (recovery_.snapshot == 0 && *watermark > 0) {
@@ -119,8 +127,8 @@ Result<void> Live::recover() {
   };
   const auto read = journal_.read(next_sequence_, [&](const Record& record) {
     const auto damaged = [&](const std::string& what) {
-      good = failed("the journal is damaged at record " + std::to_string(record.sequence) + ": " + what +
-                    "; restore a backup, or keep the state folder and report this");
+      good = failed("the journal is damaged at record " + std::to_string(record.sequence) + ": " +
+                    what + "; restore a backup, or keep the state folder and report this");
       return false;
     };
     if (record.sequence != next_sequence_) return damaged("the record before it is missing");
@@ -167,7 +175,8 @@ Result<void> Live::recover() {
 void Live::start() {
   executor_.listen([this](AttemptEnd end) {
     Message message;
-    message.asked.command = ReportEnd{JobId{end.id.job}, end.id.attempt, to_end_kind(end.outcome), end.code, end.ended};
+    message.asked.command =
+        ReportEnd{JobId{end.id.job}, end.id.attempt, to_end_kind(end.outcome), end.code, end.ended};
     // A refusal means that this end is known already: the executor may drop it then too.
     message.reply = [this, id = end.id](const Answer& answer) {
       if (!answer.decision) executor_.forget(id);
@@ -280,7 +289,8 @@ void Live::own() {
     batch->sequence = next_sequence_ - 1;
 
     lock.lock();
-    while (messages.size() > decided) {  // arrays filled the batch: the rest goes first in the next one
+    while (messages.size() >
+           decided) {  // arrays filled the batch: the rest goes first in the next one
       mailbox_.push_front(std::move(messages.back()));
       messages.pop_back();
     }
@@ -339,7 +349,8 @@ void Live::commit() {
     for (Entry& entry : batch.entries) {
       if (entry.sequence == 0) continue;
       Record record{.sequence = entry.sequence, .at = batch.at};
-      const std::span<const Event> events(batch.facts.events().data() + entry.first, entry.last - entry.first);
+      const std::span<const Event> events(batch.facts.events().data() + entry.first,
+                                          entry.last - entry.first);
       write_record(record.body, entry.message.asked, events);
       record.hash = chain_ = chain(chain_, record.sequence, record.at, record.body);
       records.push_back(std::move(record));
@@ -419,7 +430,8 @@ void Live::publish() {
 void Live::start_attempt(JobId id, const Job& job, const World& world) {
   AttemptSpec attempt = attempt_of(world, id, job);
   const auto bytes = journal_.blob(job.spec);
-  auto spec = bytes && *bytes ? parse_spec(**bytes) : Result<JobSpec>{failed("the job names no command")};
+  auto spec =
+      bytes && *bytes ? parse_spec(**bytes) : Result<JobSpec>{failed("the job names no command")};
   if (!bytes) {
     // The attempt may be running: only the journal knows, and it does not answer.
     settings_.fatal(bytes.error());
@@ -443,15 +455,18 @@ void Live::tell_executor(const Event& event, const World& world) {
   if (const auto* started = std::get_if<JobStarted>(&event)) {
     // It may be over again within the same batch (a cancel): then there is nothing to start.
     const Job* job = world.jobs.find(started->job);
-    if (job && job->active() && job->attempt == started->attempt) start_attempt(started->job, *job, world);
+    if (job && job->active() && job->attempt == started->attempt)
+      start_attempt(started->job, *job, world);
   } else if (const auto* stop = std::get_if<StopRequested>(&event)) {
-    if (const Job* job = world.jobs.find(stop->job)) executor_.stop({stop->job.value, job->attempt});
+    if (const Job* job = world.jobs.find(stop->job))
+      executor_.stop({stop->job.value, job->attempt});
   } else if (const auto* lost = std::get_if<AttemptLost>(&event)) {
     executor_.forget({lost->job.value, lost->attempt});
   } else if (const auto* settled = std::get_if<JobSettled>(&event)) {
     if (settled->attempt > 0) executor_.forget({settled->job.value, settled->attempt});
   } else if (std::holds_alternative<EpochOpened>(event)) {
-    // A new epoch begins: take up what the World says is running. Starting what runs is adopting it.
+    // A new epoch begins: take up what the World says is running. Starting what runs is adopting
+    // it.
     world.jobs.each([&](JobId id, const Job& job) {
       if (!job.active()) return;
       start_attempt(id, job, world);
@@ -460,7 +475,8 @@ void Live::tell_executor(const Event& event, const World& world) {
   }
 }
 
-void Live::rows_of(const World& world, const Event& event, std::uint64_t sequence, Instant at, Followed& rows) {
+void Live::rows_of(const World& world, const Event& event, std::uint64_t sequence, Instant at,
+                   Followed& rows) {
   const auto* settled = std::get_if<JobSettled>(&event);
   if (!settled) return;
   rows.jobs.push_back(settled_row(world, *settled));
@@ -495,14 +511,16 @@ void Live::follow() {
     if (auto followed = history_.follow(all.sequence, all.jobs, all.charges); !followed) {
       // Lists fall behind; the journal has everything, and the next start catches up.
       // Nothing of it may be skipped: the watermark would move past these rows for ever.
-      complain("the history could not be written; lists of past jobs fall behind until it can", followed.error());
+      complain("the history could not be written; lists of past jobs fall behind until it can",
+               followed.error());
       lock.lock();
       if (publisher_done_) break;  // the next start takes these rows from the journal
       to_follow_.push_front(std::move(all));
       following_.wait_for(lock, std::chrono::seconds(1), [&] { return publisher_done_; });
       continue;
     } else if (all.snapshot) {
-      if (auto saved = journal_.save_snapshot({all.sequence, all.chain, encode(*all.snapshot)}); !saved) {
+      if (auto saved = journal_.save_snapshot({all.sequence, all.chain, encode(*all.snapshot)});
+          !saved) {
         complain("a snapshot could not be written; the next start takes longer", saved.error());
       }
     }

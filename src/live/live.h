@@ -20,11 +20,11 @@
 //
 //   owner      takes what waits in the mailbox, decides it and schedules once after it
 //   committer  writes batch n in one transaction while n+1 is decided
-//   publisher  only after the commit: evolves the reader's World, sends answers, starts and stops work
-//   follower   writes what is over into the history, and snapshots
+//   publisher  only after the commit: evolves the reader's World, sends answers, starts and stops
+//   work follower   writes what is over into the history, and snapshots
 //
-// Kill it anywhere: what was answered is there, what was not may be and is then found by its request
-// id. A failed commit ends the process; nothing uncommitted was visible to anyone.
+// Kill it anywhere: what was answered is there, what was not may be and is then found by its
+// request id. A failed commit ends the process; nothing uncommitted was visible to anyone.
 
 namespace tenbin {
 
@@ -73,12 +73,15 @@ class Live {
     const std::shared_lock lock(reader_mutex_);
     return use(static_cast<const World&>(reader_));
   }
-  /// `watch(events, at)` is called from the publisher's thread after each commit. Set before start().
-  void watch(std::function<void(std::span<const Event>, Instant)> watch) { watch_ = std::move(watch); }
+  /// `watch(events, at)` is called from the publisher's thread after each commit. Set before
+  /// start().
+  void watch(std::function<void(std::span<const Event>, Instant)> watch) {
+    watch_ = std::move(watch);
+  }
 
   std::uint64_t sequence() const;  // of the last record that was published
-  /// Waits until the history has all that was published when it was called, so that who was told of a
-  /// job's end finds it there. At most two seconds: a history that cannot be written lags behind.
+  /// Waits until the history has all that was published when it was called, so that who was told of
+  /// a job's end finds it there. At most two seconds: a history that cannot be written lags behind.
   void catch_up_history();
   Instant now() const { return clock_.now(); }
   struct Recovery {
@@ -101,8 +104,8 @@ class Live {
     Instant at;
     Facts facts;
     std::vector<Entry> entries;
-    Hash chain;                       // after its last record
-    std::uint64_t sequence = 0;       // of its last record
+    Hash chain;                  // after its last record
+    std::uint64_t sequence = 0;  // of its last record
   };
   struct Followed {
     std::uint64_t sequence = 0;
@@ -152,10 +155,10 @@ class Live {
   std::vector<std::unique_ptr<Batch>> spare_;
   std::deque<Followed> to_follow_;
   bool stopping_ = false, owner_done_ = false, committer_done_ = false, publisher_done_ = false;
-  Hash chain_;                       // the committer's
-  std::uint64_t snapshot_asked_ = 0; // the publisher's
-  std::uint64_t committed_ = 0;      // published
-  std::uint64_t followed_ = 0;       // in the history
+  Hash chain_;                        // the committer's
+  std::uint64_t snapshot_asked_ = 0;  // the publisher's
+  std::uint64_t committed_ = 0;       // published
+  std::uint64_t followed_ = 0;        // in the history
   std::condition_variable caught_up_;
   std::vector<std::thread> threads_;
 };

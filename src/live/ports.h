@@ -24,13 +24,14 @@ namespace tenbin {
 class Clock {
  public:
   virtual ~Clock() = default;
-  virtual Instant now() = 0;  // wall clock, UTC; may step, the driver never lets ledger time go back
+  virtual Instant
+  now() = 0;  // wall clock, UTC; may step, the driver never lets ledger time go back
 };
 
 // ---- journal ----
 
-/// One record: what was asked and what became true. `body` is one JSON text (docs/formats/journal.md);
-/// `hash` chains it to the record before.
+/// One record: what was asked and what became true. `body` is one JSON text
+/// (docs/formats/journal.md); `hash` chains it to the record before.
 struct Record {
   std::uint64_t sequence = 0;  // 1, 2, 3 ...
   Instant at;
@@ -61,7 +62,8 @@ class Journal {
   virtual Result<void> append(std::span<const Record> records, std::span<const Blob> blobs) = 0;
 
   /// Calls `visit` for every record from `from` on, in order, until it returns false.
-  virtual Result<void> read(std::uint64_t from, const std::function<bool(const Record&)>& visit) = 0;
+  virtual Result<void> read(std::uint64_t from,
+                            const std::function<bool(const Record&)>& visit) = 0;
 
   /// The bytes under `hash`, if they are there. May be called from another thread than append.
   virtual Result<std::optional<std::string>> blob(const Hash& hash) = 0;
@@ -87,22 +89,22 @@ struct AttemptId {
 /// One member of a gang: what it gets on its node.
 struct MemberPlace {
   std::string node;
-  std::vector<int> gpus;        // device indexes on that node
-  std::int64_t gpu_milli = 0;   // 1000 for each whole GPU; a fraction shares the one device named
+  std::vector<int> gpus;       // device indexes on that node
+  std::int64_t gpu_milli = 0;  // 1000 for each whole GPU; a fraction shares the one device named
 };
 
 /// Everything that a supervisor needs to run one attempt.
 struct AttemptSpec {
   AttemptId id;
-  std::uint64_t epoch = 0;               // of the service that starts it
-  std::vector<std::string> argv;         // what every member runs
+  std::uint64_t epoch = 0;                         // of the service that starts it
+  std::vector<std::string> argv;                   // what every member runs
   std::map<std::string, std::string> environment;  // on top of a clean one
-  std::string directory;                 // working directory; empty: one of its own under the work area
-  std::vector<MemberPlace> members;      // rank order
-  Instant started;                       // of the JobStarted record
+  std::string directory;             // working directory; empty: one of its own under the work area
+  std::vector<MemberPlace> members;  // rank order
+  Instant started;                   // of the JobStarted record
   Span time_limit;
-  Span grace;                            // between TERM and KILL
-  std::int64_t output_cap = 0;           // bytes kept per member and stream
+  Span grace;                   // between TERM and KILL
+  std::int64_t output_cap = 0;  // bytes kept per member and stream
 };
 
 enum class Outcome : std::uint8_t {
@@ -148,16 +150,17 @@ class Executor {
 
 // ---- history ----
 
-/// A job that is over, as lists and statements show it. Names, not ids: it outlives the World's rows.
+/// A job that is over, as lists and statements show it. Names, not ids: it outlives the World's
+/// rows.
 struct SettledJob {
   std::uint64_t job = 0;
-  std::uint64_t array = 0;     // first job of its array, 0 if none
-  std::int32_t task = 0;       // index in the array
+  std::uint64_t array = 0;  // first job of its array, 0 if none
+  std::int32_t task = 0;    // index in the array
   std::string project, person, name;
-  std::string state;           // completed, failed, cancelled, time_limit
+  std::string state;  // completed, failed, cancelled, time_limit
   std::int32_t code = 0;
-  std::string shape;           // for people: "2 x 1 GPU"
-  std::string region, pool;    // empty if it never started
+  std::string shape;         // for people: "2 x 1 GPU"
+  std::string region, pool;  // empty if it never started
   std::uint32_t attempts = 0;
   std::int64_t gpus_milli = 0;  // of all members together
   std::uint32_t members = 1;
@@ -177,10 +180,10 @@ struct ChargeRow {
 };
 
 struct HistoryQuery {
-  std::string project;          // empty: all
-  std::string person;           // empty: all
-  std::string state;            // empty: all
-  std::uint64_t before = 0;     // only jobs with a smaller id; 0: from the newest
+  std::string project;       // empty: all
+  std::string person;        // empty: all
+  std::string state;         // empty: all
+  std::uint64_t before = 0;  // only jobs with a smaller id; 0: from the newest
   std::size_t limit = 100;
 };
 
@@ -199,7 +202,8 @@ class History {
   // Queries may come from another thread than follow.
   virtual Result<std::optional<SettledJob>> job(std::uint64_t id) = 0;
   virtual Result<std::vector<SettledJob>> jobs(const HistoryQuery& query) = 0;  // newest first
-  virtual Result<std::vector<ChargeRow>> charges(std::string_view project, std::uint64_t after_sequence,
+  virtual Result<std::vector<ChargeRow>> charges(std::string_view project,
+                                                 std::uint64_t after_sequence,
                                                  std::size_t limit) = 0;  // oldest first
   /// Drops everything, watermark 0.
   virtual Result<void> clear() = 0;

@@ -21,7 +21,6 @@ std::string text_of_events(std::span<const Event> events) {
   return text;
 }
 
-
 void add_up(const World& world, Verification& result) {
   world.funders.each([&](FunderId, const Funder& f) {
     const Account& account = world.accounts.at(f.account);
@@ -59,7 +58,8 @@ Result<Verification> verify(Journal& journal, const std::function<void(std::uint
     };
     if (record.sequence != result.records + 1) return wrong("the record before it is missing");
     const Hash hash = chain(last, record.sequence, record.at, record.body);
-    if (hash != record.hash) return wrong("its hash does not continue the chain: it or one before it was altered");
+    if (hash != record.hash)
+      return wrong("its hash does not continue the chain: it or one before it was altered");
     last = hash;
     facts.clear();
     const auto decoded = read_record(document, record.body, facts);
@@ -71,7 +71,8 @@ Result<Verification> verify(Journal& journal, const std::function<void(std::uint
       again.clear();
       static_cast<void>(apply(world, decoded->asked, record.at, again));
       if (text_of_events(again.events()) != text_of_events(facts.events())) {
-        return wrong("deciding it again gives other events: " + text_of_events(again.events()).substr(0, 400));
+        return wrong("deciding it again gives other events: " +
+                     text_of_events(again.events()).substr(0, 400));
       }
       ++result.redecided;
     } else {
@@ -80,7 +81,8 @@ Result<Verification> verify(Journal& journal, const std::function<void(std::uint
     ++result.records;
     result.events += facts.size();
     if (std::has_single_bit(result.records)) {
-      if (const auto broken = broken_promise(world); !broken.empty()) return wrong("no longer holds: " + std::string(broken));
+      if (const auto broken = broken_promise(world); !broken.empty())
+        return wrong("no longer holds: " + std::string(broken));
     }
     if (*snapshot && (*snapshot)->sequence == record.sequence &&
         ((*snapshot)->chain != record.hash || (*snapshot)->bytes != encode(world))) {
@@ -95,13 +97,16 @@ Result<Verification> verify(Journal& journal, const std::function<void(std::uint
     return failed("at the end does not hold: " + std::string(broken));
   }
   add_up(world, result);
-  if (result.unallocated + result.free + result.held + result.spent + result.expired != result.in_lots) {
+  if (result.unallocated + result.free + result.held + result.spent + result.expired !=
+      result.in_lots) {
     return failed("credits do not add up");
   }
   if (*snapshot) {
-    if ((*snapshot)->sequence > result.records) return failed("a snapshot is newer than the journal");
+    if ((*snapshot)->sequence > result.records)
+      return failed("a snapshot is newer than the journal");
     if (auto decoded = decode_world((*snapshot)->bytes); !decoded) {
-      return failed("snapshot " + std::to_string((*snapshot)->sequence) + ": " + decoded.error().what);
+      return failed("snapshot " + std::to_string((*snapshot)->sequence) + ": " +
+                    decoded.error().what);
     }
   }
   result.history = world.history;

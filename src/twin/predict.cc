@@ -6,7 +6,8 @@
 
 namespace tenbin {
 
-std::optional<Prediction> predict_start(World world, JobId wanted, Instant now, std::size_t instants_max) {
+std::optional<Prediction> predict_start(World world, JobId wanted, Instant now,
+                                        std::size_t instants_max) {
   now = std::max(now, world.now);
   std::set<std::pair<Instant, JobId>> ends;
   world.jobs.each([&](JobId id, const Job& job) {
@@ -29,7 +30,8 @@ std::optional<Prediction> predict_start(World world, JobId wanted, Instant now, 
       ends.erase(ends.begin());
       facts.clear();
       const Job& job = world.jobs.at(id);
-      static_cast<void>(apply(world, {.command = ReportEnd{id, job.attempt, EndKind::time_limit, 0, now}}, now, facts));
+      static_cast<void>(apply(
+          world, {.command = ReportEnd{id, job.attempt, EndKind::time_limit, 0, now}}, now, facts));
     }
   }
   return std::nullopt;

@@ -18,7 +18,9 @@ class Due {
   struct End {
     Instant at;
     JobId job;
-    friend bool operator<(const End& a, const End& b) { return a.at != b.at ? a.at < b.at : a.job < b.job; }
+    friend bool operator<(const End& a, const End& b) {
+      return a.at != b.at ? a.at < b.at : a.job < b.job;
+    }
   };
   bool empty() const { return heap_.empty(); }
   const End& top() const { return heap_.front(); }
@@ -78,11 +80,19 @@ World replay_world(const std::vector<TraceJob>& jobs, const ReplayFleet& fleet, 
   setup(DeclareProvider{"replay", ""});
   setup(DeclareRegion{"replay", ""});
   if (fleet.kind == PoolKind::counted) {
-    setup(DeclarePool{.name = "pool", .provider = "replay", .region = "replay", .gpu_model = "gpu",
-                      .kind = PoolKind::counted, .counted = Gpus{std::int64_t{fleet.gpus} * 1'000}});
+    setup(DeclarePool{.name = "pool",
+                      .provider = "replay",
+                      .region = "replay",
+                      .gpu_model = "gpu",
+                      .kind = PoolKind::counted,
+                      .counted = Gpus{std::int64_t{fleet.gpus} * 1'000}});
   } else {
-    setup(DeclarePool{.name = "pool", .provider = "replay", .region = "replay", .gpu_model = "gpu",
-                      .kind = PoolKind::nodes, .gpus_per_node = fleet.gpus_per_node});
+    setup(DeclarePool{.name = "pool",
+                      .provider = "replay",
+                      .region = "replay",
+                      .gpu_model = "gpu",
+                      .kind = PoolKind::nodes,
+                      .gpus_per_node = fleet.gpus_per_node});
     for (std::uint32_t n = 0; n < fleet.nodes; ++n) {
       setup(DeclareNode{"node-" + std::to_string(n), "pool", 0});
     }
@@ -95,7 +105,8 @@ World replay_world(const std::vector<TraceJob>& jobs, const ReplayFleet& fleet, 
   setup(DeclareProgramme{"replay", ""});
   setup(DeclareOrganisation{"replay", ""});
   setup(DeclareGrant{"replay", "", "replay", "replay"});
-  setup(DeclareLot{"replay", "replay", "replay", {money_max, {'J', 'P', 'Y'}}, start, instant_max, {}});
+  setup(DeclareLot{
+      "replay", "replay", "replay", {money_max, {'J', 'P', 'Y'}}, start, instant_max, {}});
   for (const std::uint32_t user : users) {
     const std::string name = project_name(user);
     setup(DeclareProject{name, "", "replay"});

@@ -18,7 +18,8 @@ Result<std::string> unpacked_file(const std::string& path) {
   std::string text;
   std::array<char, 1 << 16> part;
   int got = 0;
-  while ((got = gzread(file, part.data(), part.size())) > 0) text.append(part.data(), static_cast<std::size_t>(got));
+  while ((got = gzread(file, part.data(), part.size())) > 0)
+    text.append(part.data(), static_cast<std::size_t>(got));
   int code = Z_OK;
   const std::string words = gzerror(file, &code);
   gzclose(file);
@@ -57,8 +58,10 @@ Result<std::vector<TraceJob>> parse_trace(std::string_view text, const std::stri
       }
       at = next + 1;
     }
-    if (value[0] < 0 || value[1] < 0 || value[1] > instant_max.ms) return complain("id or submit time out of range");
-    if (value[2] <= 0 || value[2] > gpus_max.count / 1'000) return complain("GPUs must be 1 to 100000");
+    if (value[0] < 0 || value[1] < 0 || value[1] > instant_max.ms)
+      return complain("id or submit time out of range");
+    if (value[2] <= 0 || value[2] > gpus_max.count / 1'000)
+      return complain("GPUs must be 1 to 100000");
     if (value[3] < 0 || value[4] <= 0 || value[4] > time_limit_max.count || value[3] > value[4]) {
       return complain("runtime must be between 0 and walltime, walltime at most 400 days");
     }

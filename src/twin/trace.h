@@ -9,8 +9,8 @@
 
 namespace tenbin {
 
-/// One job of a trace: what it asked for, and how long it really ran (which the scheduler never sees
-/// before its end).
+/// One job of a trace: what it asked for, and how long it really ran (which the scheduler never
+/// sees before its end).
 struct TraceJob {
   std::uint64_t id = 0;
   Instant submit;

@@ -56,7 +56,9 @@ void check_nothing_is_lost(const std::string& state, const Filled& filled) {
   }
 }
 
-TEST_CASE("a file that may not grow ends the service with words and 70, and nothing acknowledged is lost") {
+TEST_CASE(
+    "a file that may not grow ends the service with words and 70, and nothing acknowledged is "
+    "lost") {
   const TestFolder folder;
   bool limited = true;
   const auto limit = [&limited] {
@@ -120,7 +122,9 @@ TEST_CASE("a full disk ends the service with words and 70; with room again nothi
         Rng rng{5};
         for (int i = 0;; ++i) {
           const std::string region = "r" + std::to_string(i), key = uuid(rng);
-          const Reply reply = officer.post("/v1/organisations", R"({"name": ")" + region + R"(", "title": ")" + std::string(399, 'x') + R"("})", key);
+          const Reply reply = officer.post(
+              "/v1/organisations",
+              R"({"name": ")" + region + R"(", "title": ")" + std::string(399, 'x') + R"("})", key);
           if (reply.status == 0 || !check(reply.status == 201, 3) || !check(i < 100'000, 4)) break;
           filled.acknowledged[key] = *reply.number("id");
         }
@@ -130,7 +134,8 @@ TEST_CASE("a full disk ends the service with words and 70; with room again nothi
         // Without room it does not start, or starts and ends again, but it never forgets.
         if (service.start()) {
           Caller caller(service.url(), service.token());
-          static_cast<void>(caller.post("/v1/organisations", R"({"name": "one-more", "title": "x"})"));
+          static_cast<void>(
+              caller.post("/v1/organisations", R"({"name": "one-more", "title": "x"})"));
           service.kill9();
         }
         ::unlink((name + "/ballast").c_str());
@@ -141,7 +146,9 @@ TEST_CASE("a full disk ends the service with words and 70; with room again nothi
           for (std::size_t i = 0; i < filled.acknowledged.size(); ++i) {
             check(all.find("\"r" + std::to_string(i) + "\"") != std::string::npos, 9);
           }
-          check(caller.post("/v1/organisations", R"({"name": "after", "title": "x"})").status == 201, 10);
+          check(
+              caller.post("/v1/organisations", R"({"name": "after", "title": "x"})").status == 201,
+              10);
           service.signal(SIGTERM);
           check(service.wait().code == 0, 11);
         }

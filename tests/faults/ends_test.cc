@@ -16,11 +16,12 @@ namespace tenbin::faults {
 namespace {
 
 std::string sleeper(const std::string& seconds, const std::string& more = "") {
-  return R"({"project": "project", "gpus": "0.01", "time_limit_ms": 60000, "run": {"argv": ["sh", "-c", "sleep )" + seconds +
-         R"(; echo done"])" + more + "}}";
+  return R"({"project": "project", "gpus": "0.01", "time_limit_ms": 60000, "run": {"argv": ["sh", "-c", "sleep )" +
+         seconds + R"(; echo done"])" + more + "}}";
 }
 
-TEST_CASE("SIGTERM under load: what was taken is answered, what runs goes on and is taken up again") {
+TEST_CASE(
+    "SIGTERM under load: what was taken is answered, what runs goes on and is taken up again") {
   const TestFolder folder;
   Daemon service({.state = folder.state(), .work = folder.work(), .lease_ms = 10'000});
   REQUIRE_MESSAGE(service.start(), service.words());
@@ -48,7 +49,8 @@ TEST_CASE("SIGTERM under load: what was taken is answered, what runs goes on and
           const Reply reply = caller.post("/v1/jobs", sleeper("0", ""), key);
           const std::lock_guard lock(mutex);
           if (reply.status == 201) acknowledged[key] = *reply.number("job");
-          if (reply.status != 201 && reply.status != 0 && reply.status != 503) odd.push_back(reply.status);
+          if (reply.status != 201 && reply.status != 0 && reply.status != 503)
+            odd.push_back(reply.status);
           if (reply.status == 0) return;  // it no longer listens
         }
       });
@@ -78,14 +80,17 @@ TEST_CASE("SIGTERM under load: what was taken is answered, what runs goes on and
   CHECK(job.number("attempt") == 1);
   CHECK(officer.get("/v1/jobs/" + std::to_string(runs) + "/output").body == "done\n");
   // Asked to stop again, with all at rest: soon gone, and no process is left.
-  CHECK(within(60, [&] { return officer.get("/v1/jobs?state=running").body.find("\"items\":[]") != std::string::npos &&
-                                officer.get("/v1/jobs?state=queued").body.find("\"items\":[]") != std::string::npos; }));
+  CHECK(within(60, [&] {
+    return officer.get("/v1/jobs?state=running").body.find("\"items\":[]") != std::string::npos &&
+           officer.get("/v1/jobs?state=queued").body.find("\"items\":[]") != std::string::npos;
+  }));
   service.signal(SIGTERM);
   CHECK(service.wait(20).code == 0);
   CHECK(within(5, [&] { return supervisors(folder.state()).empty(); }));
 }
 
-TEST_CASE("SIGTERM while somebody waits for a job: the waiter is told how things are, and at once") {
+TEST_CASE(
+    "SIGTERM while somebody waits for a job: the waiter is told how things are, and at once") {
   const TestFolder folder;
   Daemon service({.state = folder.state(), .work = folder.work(), .lease_ms = 1'000});
   REQUIRE_MESSAGE(service.start(), service.words());
@@ -129,9 +134,11 @@ TEST_CASE("a job is in every list from its acknowledgement on, and the statement
     const auto root = document.parse(list.body);
     REQUIRE(root);
     REQUIRE((*root)["items"].size() == jobs);
-    REQUIRE(officer.get("/v1/projects/project/statement").body.find("\"adds_up\":true") != std::string::npos);
+    REQUIRE(officer.get("/v1/projects/project/statement").body.find("\"adds_up\":true") !=
+            std::string::npos);
     ++lists;
-    return list.body.find("queued") == std::string::npos && list.body.find("running") == std::string::npos;
+    return list.body.find("queued") == std::string::npos &&
+           list.body.find("running") == std::string::npos;
   }));
   MESSAGE(lists << " lists while " << jobs << " jobs came to their ends");
 }

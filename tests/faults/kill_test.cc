@@ -1,10 +1,10 @@
-// kill -9, of the service and of those who watch over jobs, at any moment and again and again, while
-// clients submit and cancel: what was acknowledged stays, what was not is done once, no job ever runs
-// twice at a time, and in the end every micro-credit is where it belongs.
+// kill -9, of the service and of those who watch over jobs, at any moment and again and again,
+// while clients submit and cancel: what was acknowledged stays, what was not is done once, no job
+// ever runs twice at a time, and in the end every micro-credit is where it belongs.
 //
-// Method: the real program, real processes. Every job holds a lock for each member while it runs and
-// writes down when it begins and ends, so the jobs themselves tell whether two attempts met. Clients
-// repeat what was not answered under the same Idempotency-Key. Seed and rounds come from
+// Method: the real program, real processes. Every job holds a lock for each member while it runs
+// and writes down when it begins and ends, so the jobs themselves tell whether two attempts met.
+// Clients repeat what was not answered under the same Idempotency-Key. Seed and rounds come from
 // TENBIN_KILL_SEED and TENBIN_KILL_ROUNDS.
 
 #include <signal.h>
@@ -51,11 +51,14 @@ struct Wish {
   std::string cancel_key;
 };
 
-std::string job_body(const std::string& trace, const std::string& shape, int length_ms, int code, int limit_ms = 60'000) {
-  const std::string length = std::to_string(length_ms / 1000) + "." + std::to_string(1000 + length_ms % 1000).substr(1);
-  return R"({"project": "project", )" + shape + R"(, "time_limit_ms": )" + std::to_string(limit_ms) +
-         R"(, "run": {"argv": ["sh", "-c", )" + quoted(script) + R"(], "grace_ms": 300, "environment": {"TRACE": )" + quoted(trace) +
-         R"(, "LENGTH": ")" + length + R"(", "CODE": ")" + std::to_string(code) + R"("}}})";
+std::string job_body(const std::string& trace, const std::string& shape, int length_ms, int code,
+                     int limit_ms = 60'000) {
+  const std::string length =
+      std::to_string(length_ms / 1000) + "." + std::to_string(1000 + length_ms % 1000).substr(1);
+  return R"({"project": "project", )" + shape + R"(, "time_limit_ms": )" +
+         std::to_string(limit_ms) + R"(, "run": {"argv": ["sh", "-c", )" + quoted(script) +
+         R"(], "grace_ms": 300, "environment": {"TRACE": )" + quoted(trace) + R"(, "LENGTH": ")" +
+         length + R"(", "CODE": ")" + std::to_string(code) + R"("}}})";
 }
 
 Wish any_wish(Rng& rng, const std::string& trace) {
@@ -85,7 +88,8 @@ struct Whereabouts {
 };
 
 /// Asks until it is answered, through any number of lives of the service.
-Reply insist(Whereabouts& where, const std::string& target, const std::string& body, const std::string& key) {
+Reply insist(Whereabouts& where, const std::string& target, const std::string& body,
+             const std::string& key) {
   for (;;) {
     std::string url, token;
     {
@@ -123,10 +127,12 @@ void be_a_client(Whereabouts& where, Load& load, std::uint64_t seed, std::string
     }
     if (wish.cancel) {
       rest(static_cast<int>(rng.below(150)));
-      const Reply cancelled = insist(where, "/v1/jobs/" + std::to_string(wish.first) + "/cancel", "", wish.cancel_key);
+      const Reply cancelled =
+          insist(where, "/v1/jobs/" + std::to_string(wish.first) + "/cancel", "", wish.cancel_key);
       if (cancelled.status != 200 && cancelled.status != 409) {
         const std::lock_guard lock(load.mutex);
-        load.trouble.push_back("cancel: " + std::to_string(cancelled.status) + " " + cancelled.body);
+        load.trouble.push_back("cancel: " + std::to_string(cancelled.status) + " " +
+                               cancelled.body);
       }
     }
     rest(static_cast<int>(100 + rng.below(300)));
@@ -154,14 +160,18 @@ std::set<std::int64_t> all_jobs(Caller& caller) {
 
 TEST_CASE("kill -9 at any moment") {
   const std::uint64_t rounds = number_from("TENBIN_KILL_ROUNDS", 20);
-  const std::uint64_t seed = number_from("TENBIN_KILL_SEED", static_cast<std::uint64_t>(wall_now_ms()));
-  std::printf("kill_test: TENBIN_KILL_SEED=%llu TENBIN_KILL_ROUNDS=%llu\n", static_cast<unsigned long long>(seed),
-              static_cast<unsigned long long>(rounds));
+  const std::uint64_t seed =
+      number_from("TENBIN_KILL_SEED", static_cast<std::uint64_t>(wall_now_ms()));
+  std::printf("kill_test: TENBIN_KILL_SEED=%llu TENBIN_KILL_ROUNDS=%llu\n",
+              static_cast<unsigned long long>(seed), static_cast<unsigned long long>(rounds));
   std::fflush(stdout);
   CAPTURE(seed);
   Rng rng{seed};
   const TestFolder folder;
-  Daemon service({.state = folder.state(), .work = folder.work(), .lease_ms = 1'000, .more = {"--snapshot-every", "150"}});
+  Daemon service({.state = folder.state(),
+                  .work = folder.work(),
+                  .lease_ms = 1'000,
+                  .more = {"--snapshot-every", "150"}});
   REQUIRE_MESSAGE(service.start(), service.words());
   Whereabouts where;
   where.url = service.url();
@@ -229,8 +239,11 @@ TEST_CASE("kill -9 at any moment") {
   Caller officer(service.url(), service.token());
   REQUIRE(within(90, [&] {
     const Reply fleet = officer.get("/v1/jobs?state=running&limit=1");
-    const Reply queue = officer.get("/v1/jobs?state=queued&limit=1"), stopping = officer.get("/v1/jobs?state=stopping&limit=1");
-    const auto none = [](const Reply& r) { return r.body.find("\"items\":[]") != std::string::npos; };
+    const Reply queue = officer.get("/v1/jobs?state=queued&limit=1"),
+                stopping = officer.get("/v1/jobs?state=stopping&limit=1");
+    const auto none = [](const Reply& r) {
+      return r.body.find("\"items\":[]") != std::string::npos;
+    };
     return none(fleet) && none(queue) && none(stopping);
   }));
 
@@ -276,7 +289,8 @@ TEST_CASE("kill -9 at any moment") {
       ++completed;
       const std::string attempt = std::to_string(job.attempts.size());
       std::int64_t stopped = 0;
-      std::string rank = "0";  // of a member that came to its end: the first that fails ends the others
+      std::string rank =
+          "0";  // of a member that came to its end: the first that fails ends the others
       std::set<std::string> begun;  // "start ATTEMPT RANK": none twice
       for (const std::string& line : lines(folder.trace() + "/log-" + std::to_string(id))) {
         if (!line.starts_with("start ")) continue;
@@ -289,9 +303,10 @@ TEST_CASE("kill -9 at any moment") {
         rank = line.substr(6 + attempt.size(), 1);
       }
       const Reply output = officer.get("/v1/jobs/" + std::to_string(id) + "/output?rank=" + rank);
-      const std::string file = folder.state() + "/output/" + std::to_string(id) + "/" + attempt + "/" + rank + ".stdout";
-      INFO("status ", output.status, " ", output.trouble, ", the file holds ", contents(file), ", the job's own log: ",
-           contents(folder.trace() + "/log-" + std::to_string(id)));
+      const std::string file =
+          folder.state() + "/output/" + std::to_string(id) + "/" + attempt + "/" + rank + ".stdout";
+      INFO("status ", output.status, " ", output.trouble, ", the file holds ", contents(file),
+           ", the job's own log: ", contents(folder.trace() + "/log-" + std::to_string(id)));
       CHECK(output.body == "job " + std::to_string(id) + " attempt " + attempt + "\n");
       CHECK(stopped >= job.attempts.back().started.ms);
       CHECK(job.ended.ms >= stopped);
@@ -310,15 +325,17 @@ TEST_CASE("kill -9 at any moment") {
   CHECK(officer.get("/v1/statement").body.find("\"adds_up\":true") != std::string::npos);
 
   // Nothing is left behind: no process, no folder of an attempt.
-  CHECK(within(10, [&] { return supervisors(folder.state()).empty() && jobs_of(folder.trace()).empty(); }));
+  CHECK(within(
+      10, [&] { return supervisors(folder.state()).empty() && jobs_of(folder.trace()).empty(); }));
   service.signal(SIGTERM);
   CHECK(service.wait().code == 0);
   CHECK(verified(folder.state()).code == 0);
   // No life of it broke a promise; with sanitizers, none found anything either.
   CHECK(service.words().find("a promise was broken") == std::string::npos);
   CHECK(service.words().find("Sanitizer") == std::string::npos);
-  MESSAGE("killed the service " << services << " times and " << watchers << " watchers; " << wished.size() << " jobs, " << completed
-                                << " ran to their end, " << again << " in more than one attempt");
+  MESSAGE("killed the service " << services << " times and " << watchers << " watchers; "
+                                << wished.size() << " jobs, " << completed << " ran to their end, "
+                                << again << " in more than one attempt");
 }
 
 TEST_CASE("a killed service loses nothing of what ran meanwhile") {
@@ -330,11 +347,14 @@ TEST_CASE("a killed service loses nothing of what ran meanwhile") {
     Caller officer(service.url(), service.token());
     declare_fleet(officer);
     for (int i = 0; i < 6; ++i) {
-      const Reply reply = officer.post("/v1/jobs", job_body(folder.trace(), R"("gpus": 1)", 200 + 300 * i, i * 7));
+      const Reply reply =
+          officer.post("/v1/jobs", job_body(folder.trace(), R"("gpus": 1)", 200 + 300 * i, i * 7));
       REQUIRE(reply.status == 201);
       jobs.push_back(*reply.number("job"));
     }
-    REQUIRE(within(20, [&] { return !lines(folder.trace() + "/log-" + std::to_string(jobs.back())).empty(); }));
+    REQUIRE(within(20, [&] {
+      return !lines(folder.trace() + "/log-" + std::to_string(jobs.back())).empty();
+    }));
   }
   service.kill9();
   rest(1'000);  // some end now
@@ -347,7 +367,8 @@ TEST_CASE("a killed service loses nothing of what ran meanwhile") {
     CHECK(job.number("attempt") == 1);
     CHECK(job.number("code") == static_cast<std::int64_t>(i) * 7);
     CHECK(job.text("state") == (i == 0 ? "completed" : "failed"));
-    CHECK(officer.get(address + "/output").body == "job " + std::to_string(jobs[i]) + " attempt 1\n");
+    CHECK(officer.get(address + "/output").body ==
+          "job " + std::to_string(jobs[i]) + " attempt 1\n");
   }
   for (const auto& [id, job] : read_ledger(folder.state()).jobs) {
     CHECK(job.attempts.size() == 1);
@@ -360,7 +381,8 @@ TEST_CASE("a killed service loses nothing of what ran meanwhile") {
   }
 }
 
-TEST_CASE("who watches over a job is killed: the job is lost, runs again, and pays for what ended") {
+TEST_CASE(
+    "who watches over a job is killed: the job is lost, runs again, and pays for what ended") {
   for (const bool both : {false, true}) {
     CAPTURE(both);
     const TestFolder folder;
@@ -368,7 +390,8 @@ TEST_CASE("who watches over a job is killed: the job is lost, runs again, and pa
     REQUIRE_MESSAGE(service.start(), service.words());
     Caller officer(service.url(), service.token());
     declare_fleet(officer);
-    const Reply reply = officer.post("/v1/jobs", job_body(folder.trace(), R"("gpus": 2, "members": 2)", 1'000, 0));
+    const Reply reply =
+        officer.post("/v1/jobs", job_body(folder.trace(), R"("gpus": 2, "members": 2)", 1'000, 0));
     REQUIRE(reply.status == 201);
     const std::string id = std::to_string(*reply.number("job"));
     REQUIRE(within(20, [&] { return lines(folder.trace() + "/log-" + id).size() == 2; }));
@@ -386,7 +409,7 @@ TEST_CASE("who watches over a job is killed: the job is lost, runs again, and pa
     REQUIRE(row.attempts.size() == 2);
     CHECK(row.attempts[0].lost);
     CHECK(row.charged == price_of(row));
-    CHECK(row.charged.count >= 4 * 1'000'000 * 1);      // four GPUs for a second at a credit a second
+    CHECK(row.charged.count >= 4 * 1'000'000 * 1);  // four GPUs for a second at a credit a second
     CHECK(row.charged.count < 4 * 1'000'000 * 3);
   }
 }
@@ -399,7 +422,9 @@ TEST_CASE("a node is evacuated: its job starts elsewhere only when it has ended 
   std::string id;
   bool killed = false;
   SUBCASE("by a service that goes on") {}
-  SUBCASE("by a service that is killed right after") { killed = true; }
+  SUBCASE("by a service that is killed right after") {
+    killed = true;
+  }
   {
     Caller officer(service.url(), service.token());
     declare_fleet(officer);

@@ -25,9 +25,11 @@ Ledger read_ledger(const std::string& state) {
         JobRow& job = ledger.jobs[queued->job.value];
         job.submitted = r.at;
         job.limit = queued->time_limit;
-        if (decoded->asked.request) ledger.by_request[to_uuid(decoded->asked.request)].push_back(queued->job.value);
+        if (decoded->asked.request)
+          ledger.by_request[to_uuid(decoded->asked.request)].push_back(queued->job.value);
       } else if (const auto* started = std::get_if<JobStarted>(&event)) {
-        ledger.jobs[started->job.value].attempts.push_back({.attempt = started->attempt, .started = r.at, .rate = started->rate});
+        ledger.jobs[started->job.value].attempts.push_back(
+            {.attempt = started->attempt, .started = r.at, .rate = started->rate});
       } else if (const auto* stop = std::get_if<StopRequested>(&event)) {
         ledger.jobs[stop->job.value].attempts.back().stop_asked = r.at;
       } else if (const auto* lost = std::get_if<AttemptLost>(&event)) {

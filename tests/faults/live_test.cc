@@ -2,8 +2,11 @@
 // was not answered is never half there, and nobody is told anything that is not in the journal.
 //
 // Method: a driver runs in this process over a journal in memory. A kill is a copy of that journal
-// taken at an instant while it runs, which is what a killed process leaves; the next driver opens the
-// copy. What must end the process is done in a child, and the child's words and exit code are read.
+// taken at an instant while it runs, which is what a killed process leaves; the next driver opens
+// the copy. What must end the process is done in a child, and the child's words and exit code are
+// read.
+
+#include "live/live.h"
 
 #include <doctest/doctest.h>
 #include <sys/wait.h>
@@ -22,7 +25,6 @@
 #include "codec/spec.h"
 #include "core/limits.h"
 #include "faults/outside.h"
-#include "live/live.h"
 #include "live/verify.h"
 #include "property/story.h"
 #include "store/memory_journal.h"
@@ -34,7 +36,9 @@ constexpr Instant dawn{1'800'000'000'000};
 constexpr Span day{86'400'000};
 constexpr std::chrono::seconds patience{20};
 
-RequestId request(std::uint64_t number) { return {0x0190'0000'0000'7000u, 0x8000'0000'0000'0000u | number}; }
+RequestId request(std::uint64_t number) {
+  return {0x0190'0000'0000'7000u, 0x8000'0000'0000'0000u | number};
+}
 
 /// One life of a service. Dies when it goes out of scope, cleanly.
 struct Service {
@@ -45,7 +49,8 @@ struct Service {
   std::unique_ptr<Live> live;
   std::string trouble;  // why it did not open
 
-  Service(Journal& j, MemoryHistory& h, ManualClock& c, Machines& machines, LiveSettings settings = {})
+  Service(Journal& j, MemoryHistory& h, ManualClock& c, Machines& machines,
+          LiveSettings settings = {})
       : journal(j), history(h), clock(c), executor(machines) {
     auto opened = Live::open(journal, executor, history, clock, std::move(settings));
     if (!opened) {
@@ -57,7 +62,8 @@ struct Service {
   }
   ~Service() { live.reset(); }
 
-  Answer ask(Command command, RequestId id = {}, std::optional<Blob> blob = {}, PersonId by = {}) const {
+  Answer ask(Command command, RequestId id = {}, std::optional<Blob> blob = {},
+             PersonId by = {}) const {
     auto answered = std::make_shared<std::promise<Answer>>();
     auto answer = answered->get_future();
     Message message;
@@ -72,7 +78,8 @@ struct Service {
 
   JobId submit(RequestId id = {}, Span limit = Span{3'600'000}, Gpus gpus = Gpus{1'000}) const {
     const std::string bytes = write_spec({.argv = {"true"}});
-    const SubmitJob job{.project = "project", .shape = {.gpus = gpus}, .time_limit = limit, .spec = hash_of(bytes)};
+    const SubmitJob job{
+        .project = "project", .shape = {.gpus = gpus}, .time_limit = limit, .spec = hash_of(bytes)};
     const Answer answer = ask(job, id, Blob{hash_of(bytes), bytes});
     REQUIRE(answer.decision.has_value());
     return JobId{*answer.decision};
@@ -90,7 +97,8 @@ struct Service {
 
 template <class Check>
 bool soon(Check&& check) {
-  for (const auto over = std::chrono::steady_clock::now() + patience; std::chrono::steady_clock::now() < over;) {
+  for (const auto over = std::chrono::steady_clock::now() + patience;
+       std::chrono::steady_clock::now() < over;) {
     if (check()) return true;
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
@@ -104,12 +112,17 @@ void found(const Service& s, Instant lot_expires = dawn + Span{365 * day.count})
       DeclareProgramme{"programme", ""},
       DeclareOrganisation{"organisation", ""},
       DeclareGrant{"grant", "", "programme", "organisation"},
-      DeclareLot{"lot", "grant", "funder", {1'000'000, {'U', 'S', 'D'}}, dawn - day, lot_expires, {}},
+      DeclareLot{
+          "lot", "grant", "funder", {1'000'000, {'U', 'S', 'D'}}, dawn - day, lot_expires, {}},
       DeclareProject{"project", "", "organisation"},
       DeclareAllocation{"allocation", "grant", "project", Credits{5'000'000'000}, ""},
       DeclareProvider{"provider", ""},
       DeclareRegion{"region", ""},
-      DeclarePool{.name = "pool", .provider = "provider", .region = "region", .gpu_model = "model", .gpus_per_node = 4},
+      DeclarePool{.name = "pool",
+                  .provider = "provider",
+                  .region = "region",
+                  .gpu_model = "model",
+                  .gpus_per_node = 4},
       DeclareNode{"node-0", "pool", 0},
       DeclareNode{"node-1", "pool", 4},
       SetPrice{"pool", Credits{2'000'000}},
@@ -166,7 +179,8 @@ void check_history(const MemoryHistory& history, Journal& journal) {
   CHECK(charged == rows);
   Credits spent;
   const World world = replayed(journal);
-  world.shares.each([&](ShareId, const Share& share) { spent += world.accounts.at(share.used).balance(); });
+  world.shares.each(
+      [&](ShareId, const Share& share) { spent += world.accounts.at(share.used).balance(); });
   CHECK(spent == rows);
 }
 
@@ -210,7 +224,8 @@ TEST_CASE("fifty lives of a service, killed at any moment") {
     Story story{dice};
     Machines machines;
     ManualClock clock(Instant{1'700'000'000'000});
-    auto journal = std::make_unique<MemoryJournal>(JournalFaults{.delay = Span{rng.below(2) ? 0 : 1}});
+    auto journal =
+        std::make_unique<MemoryJournal>(JournalFaults{.delay = Span{rng.below(2) ? 0 : 1}});
     auto history = std::make_unique<MemoryHistory>();
     const std::string bytes = write_spec({.argv = {"true"}});
 
@@ -250,9 +265,11 @@ TEST_CASE("fifty lives of a service, killed at any moment") {
           // Seven days after it was first asked it may be forgotten, as is promised.
           const Instant first = first_asked.at(known->asked.request);
           if (std::max(s.world().now, clock.now()) - first >= request_memory) continue;
-          const Decision again = s.ask(known->asked.command, known->asked.request, {}, known->asked.by).decision;
-          INFO("answered at ", known->at.ms, ", now ", s.world().now.ms, ", command ", command_names[known->asked.command.index()],
-               " ", again ? "" : text_of(again.error().reason).name);
+          const Decision again =
+              s.ask(known->asked.command, known->asked.request, {}, known->asked.by).decision;
+          INFO("answered at ", known->at.ms, ", now ", s.world().now.ms, ", command ",
+               command_names[known->asked.command.index()], " ",
+               again ? "" : text_of(again.error().reason).name);
           REQUIRE(again.has_value() == known->decision.has_value());
           if (again) REQUIRE(*again == *known->decision);
           if (!again) REQUIRE(again.error().reason == known->decision.error().reason);
@@ -262,8 +279,11 @@ TEST_CASE("fifty lives of a service, killed at any moment") {
         for (int step = 0; step < steps; ++step) {
           clock.pass(story.pause());
           if (rng.below(20) == 0) clock.pass(Span{-3'000});  // the wall clock is set back
-          Asked asked = s.live->read([&](const World& w) { return story.next(w, std::max(w.now, clock.now())); });
-          if (std::holds_alternative<Schedule>(asked.command) || std::holds_alternative<OpenEpoch>(asked.command)) continue;
+          Asked asked = s.live->read(
+              [&](const World& w) { return story.next(w, std::max(w.now, clock.now())); });
+          if (std::holds_alternative<Schedule>(asked.command) ||
+              std::holds_alternative<OpenEpoch>(asked.command))
+            continue;
           Message message;
           if (auto* submit = std::get_if<SubmitJob>(&asked.command)) {
             submit->spec = hash_of(bytes);
@@ -273,7 +293,8 @@ TEST_CASE("fifty lives of a service, killed at any moment") {
           message.reply = [heard, asked](const Answer& answer) {
             const std::lock_guard lock(heard->mutex);
             ++heard->told;
-            if (!heard->dead && asked.request) heard->answers.push_back({asked, answer.decision, answer.at});
+            if (!heard->dead && asked.request)
+              heard->answers.push_back({asked, answer.decision, answer.at});
           };
           first_asked.try_emplace(asked.request, std::min(clock.now(), s.world().now));
           s.live->ask(std::move(message));
@@ -282,11 +303,14 @@ TEST_CASE("fifty lives of a service, killed at any moment") {
           for (const AttemptId id : machines.running()) {
             if (rng.below(8) != 0) continue;
             const auto outcome = static_cast<Outcome>(rng.below(6));
-            const Instant ended = clock.now() + Span{static_cast<std::int64_t>(rng.below(100'000)) - 50'000};
-            s.executor.end(id, outcome, static_cast<std::int32_t>(rng.below(3)), ended, rng.below(3) != 0);
+            const Instant ended =
+                clock.now() + Span{static_cast<std::int64_t>(rng.below(100'000)) - 50'000};
+            s.executor.end(id, outcome, static_cast<std::int32_t>(rng.below(3)), ended,
+                           rng.below(3) != 0);
             if (rng.below(3) == 0) s.executor.end(id, outcome, 0, ended);
           }
-          if (rng.below(4) == 0) std::this_thread::sleep_for(std::chrono::microseconds(rng.below(300)));
+          if (rng.below(4) == 0)
+            std::this_thread::sleep_for(std::chrono::microseconds(rng.below(300)));
         }
         // Killed: nothing that happens from here on reaches anybody.
         s.executor.cut();
@@ -296,7 +320,8 @@ TEST_CASE("fifty lives of a service, killed at any moment") {
           promised.insert(promised.end(), heard->answers.begin(), heard->answers.end());
         }
         left = journal->after_restart({.delay = Span{rng.below(2) ? 0 : 1}});
-        left_history = std::make_unique<MemoryHistory>(rng.below(4) ? history->state() : MemoryHistory::State{});
+        left_history = std::make_unique<MemoryHistory>(rng.below(4) ? history->state()
+                                                                    : MemoryHistory::State{});
         REQUIRE(soon([&] {  // the old one answers everyone, each once
           const std::lock_guard lock(heard->mutex);
           return heard->told == asked_count;
@@ -315,7 +340,8 @@ TEST_CASE("fifty lives of a service, killed at any moment") {
         facts.clear();
         REQUIRE(read_record(document, r.body, facts));
         for (const Event& event : facts.events()) {
-          if (const auto* e = std::get_if<JobStarted>(&event)) recorded.insert({e->job.value, e->attempt});
+          if (const auto* e = std::get_if<JobStarted>(&event))
+            recorded.insert({e->job.value, e->attempt});
         }
       }
       for (const AttemptId id : machines.ever_started()) {
@@ -326,7 +352,8 @@ TEST_CASE("fifty lives of a service, killed at any moment") {
     // A last life: every end is told in the end, all is settled once, and the books are right.
     Service s(*journal, *history, clock, machines);
     REQUIRE_MESSAGE(s.live, s.trouble);
-    for (const AttemptId id : machines.running()) s.executor.end(id, Outcome::exited, 0, clock.now());
+    for (const AttemptId id : machines.running())
+      s.executor.end(id, Outcome::exited, 0, clock.now());
     s.decide(DeclareProvider{"the-last", ""});
     s.live->catch_up_history();
     check_history(*history, *journal);
@@ -386,7 +413,11 @@ TEST_CASE("an end that is told twice settles once") {
   const JobId job = s.submit();
   REQUIRE(soon([&] { return machines.running().size() == 1; }));
   clock.pass(Span{10'000});
-  const AttemptEnd end{.id = {job.value, 1}, .outcome = Outcome::exited, .code = 0, .ended = clock.now(), .words = {}};
+  const AttemptEnd end{.id = {job.value, 1},
+                       .outcome = Outcome::exited,
+                       .code = 0,
+                       .ended = clock.now(),
+                       .words = {}};
   for (int i = 0; i < 3; ++i) s.executor.tell(end);
   REQUIRE(soon([&] { return machines.kept().empty(); }));
   s.executor.tell(end);  // long after
@@ -412,7 +443,11 @@ TEST_CASE("ends come in any order, and one that comes late belongs to its own at
   s.executor.end({job.value, 1}, Outcome::lost, 0, clock.now());
   REQUIRE(soon([&] { return machines.running() == std::vector<AttemptId>{{job.value, 2}}; }));
   // A straggler says that the first attempt went well: the second runs on.
-  s.executor.tell({.id = {job.value, 1}, .outcome = Outcome::exited, .code = 0, .ended = clock.now(), .words = {}});
+  s.executor.tell({.id = {job.value, 1},
+                   .outcome = Outcome::exited,
+                   .code = 0,
+                   .ended = clock.now(),
+                   .words = {}});
   s.decide(DeclareProvider{"after", ""});
   CHECK(s.state(job) == JobState::running);
   CHECK(machines.running().size() == 1);
@@ -499,7 +534,8 @@ TEST_CASE("recovery from a snapshot gives the same World as recovery from the jo
     Service s(journal, history, clock, machines, {.snapshot_every = 5});
     found(s);
     for (int i = 0; i < 12; ++i) s.submit(request(static_cast<std::uint64_t>(i) + 1));
-    for (const AttemptId id : machines.running()) s.executor.end(id, Outcome::exited, 0, clock.now());
+    for (const AttemptId id : machines.running())
+      s.executor.end(id, Outcome::exited, 0, clock.now());
     s.decide(DeclareProvider{"after", ""});
     s.live->catch_up_history();
   }
@@ -511,7 +547,8 @@ TEST_CASE("recovery from a snapshot gives the same World as recovery from the jo
     FakeExecutor executor(machines);
     auto live = Live::open(j, executor, h, clock, {});
     REQUIRE_MESSAGE(live, live.error().what);
-    return std::pair{(*live)->read([](const World& w) { return encode(w); }), (*live)->recovery().snapshot};
+    return std::pair{(*live)->read([](const World& w) { return encode(w); }),
+                     (*live)->recovery().snapshot};
   };
   MemoryHistory same(history.state()), empty;
   const auto quick = open(*with, same);
@@ -555,9 +592,15 @@ TEST_CASE("a history that is behind, missing or ahead is made right") {
     check_history(started, over);
     CHECK(sound(s.world()));
   };
-  SUBCASE("behind") { check(early, *journal.after_restart()); }
-  SUBCASE("missing") { check({}, *journal.after_restart()); }
-  SUBCASE("as it was") { check(history.state(), *journal.after_restart()); }
+  SUBCASE("behind") {
+    check(early, *journal.after_restart());
+  }
+  SUBCASE("missing") {
+    check({}, *journal.after_restart());
+  }
+  SUBCASE("as it was") {
+    check(history.state(), *journal.after_restart());
+  }
   SUBCASE("ahead, because an older journal was put in its place") {
     RecordList old;
     old.records = older;
@@ -576,7 +619,9 @@ TEST_CASE("a history that is behind, missing or ahead is made right") {
       MemoryHistory own;
       Service s(old, own, clock, machines);
       REQUIRE(s.live);
-      for (int i = 0; i < 200; ++i) s.decide(DeclareProvider{i % 2 ? "one" : "another", ""}, request(1'000 + static_cast<std::uint64_t>(i)));
+      for (int i = 0; i < 200; ++i)
+        s.decide(DeclareProvider{i % 2 ? "one" : "another", ""},
+                 request(1'000 + static_cast<std::uint64_t>(i)));
     }
     old.snapshots = {**journal.newest_snapshot()};
     REQUIRE(old.records.size() > old.snapshots[0].sequence);
@@ -617,7 +662,8 @@ TEST_CASE("a damaged or foreign record refuses to open and is named") {
       char& byte = body[rng.below(body.size())];
       const char before = byte;
       byte = static_cast<char>(byte ^ (1 << rng.below(7)));
-      CHECK(trouble().find("damaged at record " + std::to_string(at + 1) + ":") != std::string::npos);
+      CHECK(trouble().find("damaged at record " + std::to_string(at + 1) + ":") !=
+            std::string::npos);
       byte = before;
     }
   }
@@ -652,7 +698,8 @@ TEST_CASE("verify finds what was altered") {
     Service s(journal, history, clock, machines, {.snapshot_every = 10});
     found(s);
     for (std::uint64_t i = 1; i <= 5; ++i) s.submit(request(i));
-    for (const AttemptId id : machines.running()) s.executor.end(id, Outcome::exited, 0, clock.now());
+    for (const AttemptId id : machines.running())
+      s.executor.end(id, Outcome::exited, 0, clock.now());
     s.decide(DeclareProvider{"after", ""});
   }
   RecordList list;
@@ -677,7 +724,8 @@ TEST_CASE("verify finds what was altered") {
   CHECK(clean->records == list.records.size());
   CHECK(clean->redecided == clean->records);
 
-  const auto submit = std::ranges::find_if(list.records, [](const Record& r) { return r.body.find("JobQueued") != std::string::npos; });
+  const auto submit = std::ranges::find_if(
+      list.records, [](const Record& r) { return r.body.find("JobQueued") != std::string::npos; });
   REQUIRE(submit != list.records.end());
   const auto at = static_cast<std::size_t>(submit - list.records.begin());
   SUBCASE("a body") {
@@ -719,7 +767,9 @@ TEST_CASE("verify finds what was altered") {
     CHECK(!verify(list));
   }
   SUBCASE("the last record was cut off, and a snapshot knows it") {
-    list.snapshots.push_back({.sequence = list.records.size(), .chain = list.records.back().hash, .bytes = encode(replayed(list))});
+    list.snapshots.push_back({.sequence = list.records.size(),
+                              .chain = list.records.back().hash,
+                              .bytes = encode(replayed(list))});
     CHECK(verify(list));
     list.records.pop_back();
     const auto result = verify(list);
@@ -727,7 +777,9 @@ TEST_CASE("verify finds what was altered") {
     CHECK(result.error().what.find("newer") != std::string::npos);
   }
   SUBCASE("a snapshot is of another journal") {
-    list.snapshots.push_back({.sequence = list.records.size() - 1, .chain = list.records.back().hash, .bytes = encode(replayed(list))});
+    list.snapshots.push_back({.sequence = list.records.size() - 1,
+                              .chain = list.records.back().hash,
+                              .bytes = encode(replayed(list))});
     CHECK(!verify(list));
   }
 }
@@ -761,10 +813,12 @@ Child in_a_child(Body&& body) {
   Child result;
   std::thread reader([&] {
     char buffer[4096];
-    for (ssize_t n; (n = ::read(words[0], buffer, sizeof buffer)) > 0;) result.words.append(buffer, static_cast<std::size_t>(n));
+    for (ssize_t n; (n = ::read(words[0], buffer, sizeof buffer)) > 0;)
+      result.words.append(buffer, static_cast<std::size_t>(n));
   });
   char buffer[4096];
-  for (ssize_t n; (n = ::read(told[0], buffer, sizeof buffer)) > 0;) result.told.append(buffer, static_cast<std::size_t>(n));
+  for (ssize_t n; (n = ::read(told[0], buffer, sizeof buffer)) > 0;)
+    result.told.append(buffer, static_cast<std::size_t>(n));
   reader.join();
   ::close(told[0]);
   ::close(words[0]);
@@ -800,12 +854,15 @@ TEST_CASE("a failed append ends the process with words, and nothing of the batch
   REQUIRE(WIFEXITED(child.status));
   CHECK(WEXITSTATUS(child.status) == 70);
   CHECK(child.told == "1 2 3 4 5 6 7 8 9 10 11 12 ");
-  CHECK(child.words.find("the journal could not be written: append 14 failed") != std::string::npos);
+  CHECK(child.words.find("the journal could not be written: append 14 failed") !=
+        std::string::npos);
   CHECK(child.words.find("what was acknowledged is safe") != std::string::npos);
   CHECK(child.words.find("ジャーナル") != std::string::npos);
 }
 
-TEST_CASE("after a failed append the next start has all that was told, and the batch whole or not at all") {
+TEST_CASE(
+    "after a failed append the next start has all that was told, and the batch whole or not at "
+    "all") {
   for (const auto kind : {JournalFaults::Failed::lost, JournalFaults::Failed::kept}) {
     const Child child = in_a_child([kind](int pipe) {
       ManualClock clock(dawn);
@@ -829,7 +886,8 @@ TEST_CASE("after a failed append the next start has all that was told, and the b
           if (!answered || answered->result != made || answered->refused) ::_exit(3);
         }
         if (!sound(s.world()) || encode(s.world()) != encode(replayed(*next))) ::_exit(4);
-        const std::string line = "told " + std::to_string(told.size()) + " of " + std::to_string(s.world().requests.size());
+        const std::string line = "told " + std::to_string(told.size()) + " of " +
+                                 std::to_string(s.world().requests.size());
         static_cast<void>(!::write(pipe, line.data(), line.size()));
         ::_exit(70);
       };
@@ -838,7 +896,12 @@ TEST_CASE("after a failed append the next start has all that was told, and the b
       const std::string bytes = write_spec({.argv = {"true"}});
       for (std::uint64_t i = 1; i < 100'000; ++i) {
         Message message;
-        message.asked = {{}, request(i), SubmitJob{.project = "project", .shape = {.gpus = Gpus{1'000}}, .time_limit = Span{60'000}, .spec = hash_of(bytes)}};
+        message.asked = {{},
+                         request(i),
+                         SubmitJob{.project = "project",
+                                   .shape = {.gpus = Gpus{1'000}},
+                                   .time_limit = Span{60'000},
+                                   .spec = hash_of(bytes)}};
         message.blob = Blob{hash_of(bytes), bytes};
         message.reply = [&mutex, &told, i](const Answer& answer) {
           const std::lock_guard lock(mutex);
@@ -856,7 +919,9 @@ TEST_CASE("after a failed append the next start has all that was told, and the b
 }
 
 TEST_CASE("a request that broke a promise is set aside, and refused after the restart") {
-  const std::string file = (std::filesystem::temp_directory_path() / ("tenbin-quarantine-" + std::to_string(::getpid()))).string();
+  const std::string file =
+      (std::filesystem::temp_directory_path() / ("tenbin-quarantine-" + std::to_string(::getpid())))
+          .string();
   std::filesystem::remove(file);
   const Child child = in_a_child([&](int) {
     ManualClock clock(dawn);
@@ -880,7 +945,9 @@ TEST_CASE("a request that broke a promise is set aside, and refused after the re
   MemoryJournal journal;
   {
     std::ofstream more(file, std::ios::app);
-    more << "not an id\n" << to_uuid(request(6)) << "\n" << to_uuid(request(7)).substr(0, 20);  // cut off
+    more << "not an id\n"
+         << to_uuid(request(6)) << "\n"
+         << to_uuid(request(7)).substr(0, 20);  // cut off
   }
   Service s(journal, history, clock, machines, {.quarantine_file = file});
   REQUIRE(s.live);

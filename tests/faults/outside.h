@@ -104,14 +104,16 @@ class FakeExecutor final : public Executor {
       const AttemptId id = spec.id;
       machines_.ever_.insert(id);
       ++machines_.starts_[id];
-      over = machines_.runs_.try_emplace(id, Machines::Run{.spec = std::move(spec)}).first->second.end;
+      over =
+          machines_.runs_.try_emplace(id, Machines::Run{.spec = std::move(spec)}).first->second.end;
     }
     if (over) tell(*over);
   }
   void stop(AttemptId id) override {
     const std::lock_guard lock(machines_.mutex_);
     if (cut_) return;
-    if (const auto run = machines_.runs_.find(id); run != machines_.runs_.end()) run->second.stop_asked = true;
+    if (const auto run = machines_.runs_.find(id); run != machines_.runs_.end())
+      run->second.stop_asked = true;
   }
   void forget(AttemptId id) override {
     const std::lock_guard lock(machines_.mutex_);
@@ -124,7 +126,8 @@ class FakeExecutor final : public Executor {
     AttemptEnd how{.id = id, .outcome = outcome, .code = code, .ended = ended, .words = {}};
     {
       const std::lock_guard lock(machines_.mutex_);
-      if (const auto run = machines_.runs_.find(id); run != machines_.runs_.end()) run->second.end = how;
+      if (const auto run = machines_.runs_.find(id); run != machines_.runs_.end())
+        run->second.end = how;
     }
     if (told) tell(how);
   }
@@ -181,7 +184,9 @@ class MemoryHistory final : public History {
     if (found == state_.jobs.end()) return std::nullopt;
     return found->second;
   }
-  Result<std::vector<SettledJob>> jobs(const HistoryQuery&) override { return failed("not asked for here"); }
+  Result<std::vector<SettledJob>> jobs(const HistoryQuery&) override {
+    return failed("not asked for here");
+  }
   Result<std::vector<ChargeRow>> charges(std::string_view, std::uint64_t, std::size_t) override {
     return failed("not asked for here");
   }

@@ -19,7 +19,9 @@ namespace tenbin::faults {
 
 namespace fs = std::filesystem;
 
-void rest(int ms) { std::this_thread::sleep_for(std::chrono::milliseconds(ms)); }
+void rest(int ms) {
+  std::this_thread::sleep_for(std::chrono::milliseconds(ms));
+}
 
 std::int64_t wall_now_ms() {
   const auto now = std::chrono::system_clock::now().time_since_epoch();
@@ -72,9 +74,11 @@ namespace {
 std::vector<pid_t> all_processes() {
   std::vector<pid_t> ids;
   std::error_code error;
-  for (fs::directory_iterator at("/proc", error); !error && at != fs::directory_iterator(); at.increment(error)) {
+  for (fs::directory_iterator at("/proc", error); !error && at != fs::directory_iterator();
+       at.increment(error)) {
     const std::string name = at->path().filename().string();
-    if (name.find_first_not_of("0123456789") == std::string::npos) ids.push_back(std::atoi(name.c_str()));
+    if (name.find_first_not_of("0123456789") == std::string::npos)
+      ids.push_back(std::atoi(name.c_str()));
   }
   return ids;
 }
@@ -93,7 +97,8 @@ std::vector<Seen> supervisors(const std::string& state) {
   std::vector<Seen> found;
   for (const pid_t process : all_processes()) {
     const std::string command = command_of(process);
-    if (command.find(" supervise " + state) != std::string::npos) found.push_back({process, command});
+    if (command.find(" supervise " + state) != std::string::npos)
+      found.push_back({process, command});
   }
   return found;
 }
@@ -102,7 +107,9 @@ std::vector<Seen> jobs_of(const std::string& folder) {
   std::vector<Seen> found;
   for (const pid_t process : all_processes()) {
     const std::string environment = contents("/proc/" + std::to_string(process) + "/environ");
-    if (environment.find("TENBIN_ATTEMPT=") == std::string::npos || environment.find(folder) == std::string::npos) continue;
+    if (environment.find("TENBIN_ATTEMPT=") == std::string::npos ||
+        environment.find(folder) == std::string::npos)
+      continue;
     found.push_back({process, command_of(process)});
   }
   return found;
@@ -117,8 +124,9 @@ bool Daemon::start() {
   fs::remove(settings_.state + "/url");
   const std::string log = settings_.state + "/../log";
   const pid_t parent = ::getpid();
-  std::vector<std::string> words = {TENBIN_BINARY, "serve", "--state", settings_.state, "--work", settings_.work,
-                                    "--port", "0", "--lease-ms", std::to_string(settings_.lease_ms)};
+  std::vector<std::string> words = {
+      TENBIN_BINARY,  "serve",  "--state", settings_.state, "--work",
+      settings_.work, "--port", "0",       "--lease-ms",    std::to_string(settings_.lease_ms)};
   words.insert(words.end(), settings_.more.begin(), settings_.more.end());
   std::vector<char*> argv;
   for (std::string& word : words) argv.push_back(word.data());
@@ -170,9 +178,15 @@ Ended Daemon::kill9() {
   return wait();
 }
 
-std::string Daemon::url() const { return lines(settings_.state + "/url").at(0); }
-std::string Daemon::token() const { return lines(settings_.state + "/admin.token").at(0); }
-std::string Daemon::words() const { return contents(settings_.state + "/../log"); }
+std::string Daemon::url() const {
+  return lines(settings_.state + "/url").at(0);
+}
+std::string Daemon::token() const {
+  return lines(settings_.state + "/admin.token").at(0);
+}
+std::string Daemon::words() const {
+  return contents(settings_.state + "/../log");
+}
 
 // ---- clients ----
 
@@ -217,7 +231,9 @@ Reply Caller::send(const std::string& method, const std::string& target, const s
   return reply;
 }
 
-std::string uuid(Rng& rng) { return to_uuid({rng.next() | 1, rng.next()}); }
+std::string uuid(Rng& rng) {
+  return to_uuid({rng.next() | 1, rng.next()});
+}
 
 Verified verified(const std::string& state) {
   int out[2];
@@ -233,7 +249,8 @@ Verified verified(const std::string& state) {
   ::close(out[1]);
   Verified result;
   char buffer[4096];
-  for (ssize_t n; (n = ::read(out[0], buffer, sizeof buffer)) > 0;) result.words.append(buffer, static_cast<std::size_t>(n));
+  for (ssize_t n; (n = ::read(out[0], buffer, sizeof buffer)) > 0;)
+    result.words.append(buffer, static_cast<std::size_t>(n));
   ::close(out[0]);
   int status = 0;
   ::waitpid(process, &status, 0);

@@ -46,8 +46,8 @@ class Daemon {
   struct Settings {
     std::string state, work;
     int lease_ms = 1'000;
-    std::vector<std::string> more = {};           // options
-    std::function<void()> before_exec = {};       // in the child; only what is safe after a fork
+    std::vector<std::string> more = {};      // options
+    std::function<void()> before_exec = {};  // in the child; only what is safe after a fork
   };
   explicit Daemon(Settings settings) : settings_(std::move(settings)) {}
   ~Daemon();  // kill -9, if it runs

@@ -121,17 +121,18 @@ struct Pool {
   Gpus counted;
   std::vector<PriceId> prices;  // oldest first
   Promise promise;
-  std::uint64_t releases = 0;   // how often capacity came back: a promise from before may be stale
+  std::uint64_t releases = 0;  // how often capacity came back: a promise from before may be stale
   TENBIN_FIELDS(name, provider, region, model, kind, gpus_per_node, cpus, memory, counted, prices,
                 promise, releases)
 
   // Derived:
-  Gpus free;                           // on nodes that are up (or of the count)
-  std::vector<NodeId> nodes;           // by position
-  std::vector<PositionSet> by_whole;   // up nodes by number of wholly free devices
+  Gpus free;                          // on nodes that are up (or of the count)
+  std::vector<NodeId> nodes;          // by position
+  std::vector<PositionSet> by_whole;  // up nodes by number of wholly free devices
   std::vector<std::uint32_t> count_by_whole;
-  std::set<std::tuple<std::uint32_t, std::uint32_t, std::uint32_t>> partial;  // free milli, position, device
-  Ends ends;                           // of what runs here
+  std::set<std::tuple<std::uint32_t, std::uint32_t, std::uint32_t>>
+      partial;  // free milli, position, device
+  Ends ends;    // of what runs here
 };
 
 }  // namespace tenbin

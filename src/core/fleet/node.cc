@@ -7,7 +7,8 @@ Decision decide(const World& world, const Asked&, const DeclareNode& c, Instant,
   if (const auto refused = check_names(c.name, {})) return std::unexpected(*refused);
   const PoolId pool = find_name(world.index.pools, c.pool);
   if (!pool) return std::unexpected(refuse(Reason::unknown_pool));
-  if (world.pools.at(pool).kind == PoolKind::counted) return std::unexpected(refuse(Reason::pool_is_counted));
+  if (world.pools.at(pool).kind == PoolKind::counted)
+    return std::unexpected(refuse(Reason::pool_is_counted));
   if (const NodeId id = find_name(world.index.nodes, c.name)) {
     const Node& n = world.nodes.at(id);
     return already(id, n.pool == pool && n.first_device == c.first_device);

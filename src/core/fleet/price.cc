@@ -1,5 +1,6 @@
-#include "core/declare.h"
 #include "core/fleet/price.h"
+
+#include "core/declare.h"
 
 namespace tenbin {
 
@@ -13,7 +14,8 @@ Decision decide(const World& world, const Asked&, const SetPrice& c, Instant, Fa
   const std::vector<PriceId>& prices = world.pools.at(pool).prices;
   if (!prices.empty()) {
     const Price& last = world.prices.at(prices.back());
-    if (last.gpu_hour == c.gpu_hour && last.fraction_ppm == c.fraction_ppm) return prices.back().value;
+    if (last.gpu_hour == c.gpu_hour && last.fraction_ppm == c.fraction_ppm)
+      return prices.back().value;
   }
   const PriceId id = world.prices.next_id();
   facts.add(PriceSet{id, pool, c.gpu_hour, c.fraction_ppm});
@@ -34,7 +36,8 @@ PriceId newest_price(const World& world) {
 // The dearest legal shape fits: the most GPUs at the highest price and the largest factor.
 static_assert(Wide{gpus_max.count / 1'000} * price_max.count * 10 < INT64_MAX);
 
-std::optional<Rate> rate_of(const World& world, const Pool& pool, const Shape& shape, PriceId prices) {
+std::optional<Rate> rate_of(const World& world, const Pool& pool, const Shape& shape,
+                            PriceId prices) {
   for (auto id = pool.prices.rbegin(); id != pool.prices.rend(); ++id) {
     if (*id > prices) continue;
     const Price& price = world.prices.at(*id);

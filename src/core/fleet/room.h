@@ -14,14 +14,14 @@ using Slices = SmallVector<Slice, 8>;
 bool fits_empty(const Pool& pool, const Shape& shape);
 
 /// Finds room for `shape` in `pool` now, off the nodes in `avoid` (sorted). Fills `slices` in rank
-/// order (none in a counted pool). Cost: the members, plus the nodes passed over for want of CPUs or
-/// memory.
+/// order (none in a counted pool). Cost: the members, plus the nodes passed over for want of CPUs
+/// or memory.
 bool find_room(const World& world, const Pool& pool, const Shape& shape,
                std::span<const NodeId> avoid, Slices& slices);
 
 // Upkeep of the indexes, for evolve and reindex.
-void open_pool(Pool& pool);                    // an empty pool's indexes
-void join_pool(World& world, NodeId node);     // a node with nothing on it
+void open_pool(Pool& pool);                 // an empty pool's indexes
+void join_pool(World& world, NodeId node);  // a node with nothing on it
 void set_state(World& world, NodeId node, NodeState state);
 void take(World& world, Pool& pool, const Job& job);       // job.slices, or its GPUs from the count
 void give_back(World& world, Pool& pool, const Job& job);  // counts a release

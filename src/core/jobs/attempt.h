@@ -7,9 +7,11 @@
 namespace tenbin {
 
 /// Adds the events of an attempt that was lost: back to the queue, or settled if it was to stop.
-void lose_attempt(const World& world, JobId id, const Job& job, Instant ended, Instant now, Facts& facts);
+void lose_attempt(const World& world, JobId id, const Job& job, Instant ended, Instant now,
+                  Facts& facts);
 
-/// Adds the events that settle `job`: what it is charged, what goes back, what has expired meanwhile.
+/// Adds the events that settle `job`: what it is charged, what goes back, what has expired
+/// meanwhile.
 void settle(const World& world, JobId id, const Job& job, JobState state, std::int32_t code,
             Instant ended, Credits charged, Facts& facts);
 

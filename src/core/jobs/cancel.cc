@@ -8,9 +8,11 @@ namespace tenbin {
 Decision decide(const World& world, const Asked&, const CancelJob& c, Instant now, Facts& facts) {
   const Job* job = world.jobs.find(c.job);
   if (!job) {
-    return std::unexpected(refuse(c.job && c.job < world.jobs.next_id() ? Reason::job_settled : Reason::unknown_job));
+    return std::unexpected(
+        refuse(c.job && c.job < world.jobs.next_id() ? Reason::job_settled : Reason::unknown_job));
   }
-  if (job->state == JobState::stopping) return std::unexpected(refuse(Reason::job_already_stopping));
+  if (job->state == JobState::stopping)
+    return std::unexpected(refuse(Reason::job_already_stopping));
   if (job->state == JobState::running) {
     facts.add(StopRequested{c.job});
   } else {

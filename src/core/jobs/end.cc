@@ -5,15 +5,16 @@
 #include "core/jobs/attempt.h"
 #include "core/programmes/credit.h"
 
-// The end of an attempt. Charged: from the start event to the earlier of end and time limit, and of a
-// stop that was asked for: the grace of a KILL is free. Lost attempts are not charged at all.
+// The end of an attempt. Charged: from the start event to the earlier of end and time limit, and of
+// a stop that was asked for: the grace of a KILL is free. Lost attempts are not charged at all.
 
 namespace tenbin {
 
 Decision decide(const World& world, const Asked&, const ReportEnd& c, Instant now, Facts& facts) {
   const Job* job = world.jobs.find(c.job);
   if (!job) {
-    return std::unexpected(refuse(c.job && c.job < world.jobs.next_id() ? Reason::job_settled : Reason::unknown_job));
+    return std::unexpected(
+        refuse(c.job && c.job < world.jobs.next_id() ? Reason::job_settled : Reason::unknown_job));
   }
   if (!job->active() || job->attempt != c.attempt) {
     return std::unexpected(refuse(Reason::job_not_running, job->attempt));
@@ -44,7 +45,8 @@ Decision decide(const World& world, const Asked&, const ReportEnd& c, Instant no
   return c.job.value;
 }
 
-void lose_attempt(const World& world, JobId id, const Job& job, Instant ended, Instant now, Facts& facts) {
+void lose_attempt(const World& world, JobId id, const Job& job, Instant ended, Instant now,
+                  Facts& facts) {
   if (job.state == JobState::stopping) {
     settle(world, id, job, JobState::cancelled, 0, std::min(ended, now), Credits{0}, facts);
   } else if (job.attempt >= attempts_max) {
@@ -120,7 +122,8 @@ void evolve(World& world, const JobSettled& e, Instant) {
   for (const Leg& leg : job.legs) {
     const Share& share = world.shares.at(leg.share);
     Credits used;
-    if (next < e.captures.size() && e.captures[next].share == leg.share) used = e.captures[next++].amount;
+    if (next < e.captures.size() && e.captures[next].share == leg.share)
+      used = e.captures[next++].amount;
     settle(world.accounts, share.free, share.used, leg.amount, used);
     captured += used;
   }

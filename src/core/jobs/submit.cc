@@ -20,7 +20,8 @@ std::optional<Refusal> check_shape(const SubmitJob& c) {
   }
   if (c.tasks < 1 || c.tasks > tasks_max) return refuse(Reason::tasks_invalid, tasks_max);
   if (s.gpus <= Gpus{0}) return refuse(Reason::gpus_must_be_positive);
-  if (s.gpus.count > 1'000 && s.gpus.count % 1'000 != 0) return refuse(Reason::gpus_not_whole, s.gpus.count);
+  if (s.gpus.count > 1'000 && s.gpus.count % 1'000 != 0)
+    return refuse(Reason::gpus_not_whole, s.gpus.count);
   if (s.gpus > gpus_max || Wide{s.gpus.count} * s.members > gpus_max.count) {
     return refuse(Reason::request_too_large, gpus_max.count);
   }
@@ -38,7 +39,8 @@ std::optional<Refusal> check_shape(const SubmitJob& c) {
 }
 
 template <class IdType>
-std::optional<std::uint64_t> mask_of(const World::Index::Names<IdType>& names, std::span<const Text> wanted) {
+std::optional<std::uint64_t> mask_of(const World::Index::Names<IdType>& names,
+                                     std::span<const Text> wanted) {
   std::uint64_t mask = 0;
   for (const Text name : wanted) {
     const IdType id = find_name(names, name);
@@ -56,7 +58,8 @@ struct RegionNeed {
 
 }  // namespace
 
-Decision decide(const World& world, const Asked& asked, const SubmitJob& c, Instant now, Facts& facts) {
+Decision decide(const World& world, const Asked& asked, const SubmitJob& c, Instant now,
+                Facts& facts) {
   const ProjectId project = find_name(world.index.projects, c.project);
   if (!project) return std::unexpected(refuse(Reason::unknown_project));
   if (const auto refused = check_shape(c)) return std::unexpected(*refused);
@@ -139,10 +142,11 @@ Decision decide(const World& world, const Asked& asked, const SubmitJob& c, Inst
 }
 
 void enqueue(World& world, JobId id, const Job& job) {
-  world.index.lanes[job.pools].insert({.job = id,
-                                       .limit = job.limit,
-                                       .gpus_milli = static_cast<std::uint32_t>(job.shape.all_gpus().count),
-                                       .node_milli = static_cast<std::uint32_t>(job.shape.gpus.count)});
+  world.index.lanes[job.pools].insert(
+      {.job = id,
+       .limit = job.limit,
+       .gpus_milli = static_cast<std::uint32_t>(job.shape.all_gpus().count),
+       .node_milli = static_cast<std::uint32_t>(job.shape.gpus.count)});
 }
 
 void dequeue(World& world, JobId id, const Job& job) {

@@ -19,7 +19,8 @@ Decision decide(const World& world, const Asked&, const DeclareAllocation& c, In
   if (c.amount > credits_max) return std::unexpected(refuse(Reason::amount_too_large));
   if (const AllocationId id = find_name(world.index.allocations, c.name)) {
     const Allocation& a = world.allocations.at(id);
-    return already(id, a.grant == grant && a.project == project && a.amount == c.amount && a.lot == c.lot);
+    return already(
+        id, a.grant == grant && a.project == project && a.amount == c.amount && a.lot == c.lot);
   }
 
   std::vector<LotId> lots;
@@ -30,7 +31,8 @@ Decision decide(const World& world, const Asked&, const DeclareAllocation& c, In
     std::ranges::sort(lots, [&](LotId a, LotId b) { return consumed_before(world, a, b); });
   } else {
     const LotId id = find_name(world.index.lots, c.lot);
-    if (!id || world.lots.at(id).grant != grant) return std::unexpected(refuse(Reason::unknown_lot));
+    if (!id || world.lots.at(id).grant != grant)
+      return std::unexpected(refuse(Reason::unknown_lot));
     const Lot& lot = world.lots.at(id);
     if (now >= lot.expires) return std::unexpected(refuse(Reason::lot_expired, lot.expires.ms));
     lots.push_back(id);

@@ -14,8 +14,8 @@ using Legs = SmallVector<Leg, 4>;
 bool consumed_before(const World& world, LotId a, LotId b);
 
 /// Picks what pays `need` for work of `project` in `region` at `now`, in order of consumption.
-/// `pinned` is what the job's own hold has pinned so far: it counts as free for this job, and on a lot
-/// that has expired it is still good. `taken` is what others took within the same decision.
+/// `pinned` is what the job's own hold has pinned so far: it counts as free for this job, and on a
+/// lot that has expired it is still good. `taken` is what others took within the same decision.
 /// Fills `legs` (which then add up to min(need, result)) and returns what could be found.
 /// Cost: the project's shares.
 Credits pick_legs(const World& world, ProjectId project, RegionId region, Credits need, Instant now,

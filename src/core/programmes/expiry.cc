@@ -26,7 +26,8 @@ void evolve(World& world, const LotExpired& e, Instant) {
   Lot& lot = world.lots.at(e.lot);
   lot.expired = true;
   post(world.accounts, lot.unallocated, lot.gone, e.unallocated);
-  for (const Leg& leg : e.shares) post(world.accounts, world.shares.at(leg.share).free, lot.gone, leg.amount);
+  for (const Leg& leg : e.shares)
+    post(world.accounts, world.shares.at(leg.share).free, lot.gone, leg.amount);
 }
 
 void evolve(World& world, const CreditExpired& e, Instant) {

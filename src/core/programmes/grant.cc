@@ -12,7 +12,8 @@ Decision decide(const World& world, const Asked&, const DeclareGrant& c, Instant
   if (!organisation) return std::unexpected(refuse(Reason::unknown_organisation));
   if (const GrantId id = find_name(world.index.grants, c.name)) {
     const Grant& g = world.grants.at(id);
-    return already(id, g.title == c.title && g.programme == programme && g.organisation == organisation);
+    return already(
+        id, g.title == c.title && g.programme == programme && g.organisation == organisation);
   }
   const GrantId id = world.grants.next_id();
   facts.add(GrantDeclared{id, facts.text(c.name), facts.text(c.title), programme, organisation});

@@ -1,6 +1,7 @@
 #include "core/declare.h"
 
-// A lot is money of one funder in one grant, with its own validity and places where it may be spent.
+// A lot is money of one funder in one grant, with its own validity and places where it may be
+// spent.
 
 namespace tenbin {
 

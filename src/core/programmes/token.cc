@@ -8,11 +8,14 @@ Decision decide(const World& world, const Asked&, const CreateToken& c, Instant 
   const PersonId person = find_name(world.index.persons, c.person);
   if (!person) return std::unexpected(refuse(Reason::unknown_person));
   if (c.label.size() > title_bytes_max) {
-    return std::unexpected(refuse(Reason::title_too_long, static_cast<std::int64_t>(title_bytes_max)));
+    return std::unexpected(
+        refuse(Reason::title_too_long, static_cast<std::int64_t>(title_bytes_max)));
   }
   if (!valid_utf8(c.label)) return std::unexpected(refuse(Reason::text_invalid));
-  if (c.expires <= now || c.expires > instant_max) return std::unexpected(refuse(Reason::validity_invalid));
-  if (!c.hash || world.index.tokens.contains(c.hash)) return std::unexpected(refuse(Reason::name_taken));
+  if (c.expires <= now || c.expires > instant_max)
+    return std::unexpected(refuse(Reason::validity_invalid));
+  if (!c.hash || world.index.tokens.contains(c.hash))
+    return std::unexpected(refuse(Reason::name_taken));
   const TokenId id = world.tokens.next_id();
   facts.add(TokenCreated{id, person, facts.text(c.label), c.hash, c.expires});
   return id.value;
@@ -26,10 +29,8 @@ Decision decide(const World& world, const Asked&, const RevokeToken& c, Instant,
 }
 
 void evolve(World& world, const TokenCreated& e, Instant) {
-  const TokenId id = world.tokens.add({.person = e.person,
-                                       .label = std::string(e.label),
-                                       .hash = e.hash,
-                                       .expires = e.expires});
+  const TokenId id = world.tokens.add(
+      {.person = e.person, .label = std::string(e.label), .hash = e.hash, .expires = e.expires});
   TENBIN_ASSERT(id == e.token);
   world.index.tokens.emplace(e.hash, id);
 }

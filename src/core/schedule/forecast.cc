@@ -3,9 +3,9 @@
 #include "core/fleet/room.h"
 #include "core/schedule/schedule.h"
 
-// When would a job start if what runs keeps its limits? In a counted pool that is a sum over expected
-// ends. In a pool of nodes it is worked out on the nodes themselves: they empty, one expected end
-// after the other, until the job has room.
+// When would a job start if what runs keeps its limits? In a counted pool that is a sum over
+// expected ends. In a pool of nodes it is worked out on the nodes themselves: they empty, one
+// expected end after the other, until the job has room.
 
 namespace tenbin {
 
@@ -14,7 +14,7 @@ namespace {
 /// A node as it will be once some of what runs there has ended.
 struct FutureNode {
   NodeId id;
-  std::uint32_t whole = 0;     // wholly free devices
+  std::uint32_t whole = 0;  // wholly free devices
   Cpus cpus;
   Memory memory;
   SmallVector<PartialGpu, 2> partial;
@@ -38,7 +38,8 @@ class Emptying {
     }
     place_.resize(pool.nodes.size());
     const auto by_buckets = [](Gpus gpus) { return gpus == Gpus{0} || gpus.count >= 1'000; };
-    if (pool.cpus == Cpus{0} && pool.memory == Memory{0} && by_buckets(each_) && by_buckets(rest_)) {
+    if (pool.cpus == Cpus{0} && pool.memory == Memory{0} && by_buckets(each_) &&
+        by_buckets(rest_)) {
       for (std::uint32_t whole = 1; whole <= pool.gpus_per_node; ++whole) {
         count(whole * 1'000 >= each_.count, whole * 1'000 >= rest_.count,
               static_cast<std::int32_t>(pool.count_by_whole[whole]));
@@ -114,7 +115,10 @@ class Emptying {
       const NodeId id = pool_.nodes[position];
       const Node& n = world_.nodes.at(id);
       nodes_.push_back({n.state == NodeState::up ? id : NodeId{},  // else it takes nothing new
-                        n.free_whole(), n.cpus_free, n.memory_free, {}});
+                        n.free_whole(),
+                        n.cpus_free,
+                        n.memory_free,
+                        {}});
       for (const PartialGpu& gpu : n.partial) nodes_.back().partial.push_back(gpu);
       place = static_cast<std::uint32_t>(nodes_.size());
     }
@@ -148,7 +152,7 @@ class Emptying {
   std::uint32_t wanted_ = 0;
   Gpus each_, rest_;
   std::uint32_t main_ = 0, for_rest_only_ = 0;  // nodes that could take a main part; only the rest
-  std::vector<FutureNode> nodes_;     // in the order in which they were first looked at
+  std::vector<FutureNode> nodes_;               // in the order in which they were first looked at
   std::vector<std::uint32_t> place_;  // by position: 1 + where it lies in nodes_, 0 if not yet
 };
 

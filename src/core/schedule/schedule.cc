@@ -35,7 +35,8 @@ Credit credit_for(const World& world, const Job& job, const Pool& pool, Rate rat
   const Credits need = price(job.limit, rate);
   bool all_eligible = need <= job.held;
   for (const Leg& leg : job.legs) {
-    all_eligible = all_eligible && world.lots.at(world.shares.at(leg.share).lot).spendable_in(pool.region);
+    all_eligible =
+        all_eligible && world.lots.at(world.shares.at(leg.share).lot).spendable_in(pool.region);
   }
   if (all_eligible) {
     legs.clear();
@@ -130,7 +131,8 @@ class Pass {
     }
   }
 
-  // On nodes the spare room is at most what is free off the promised ones; find_room knows the rest.
+  // On nodes the spare room is at most what is free off the promised ones; find_room knows the
+  // rest.
   Gpus free_off(const Pool& pool, const Promise& promise) const {
     Gpus free = pool.free;
     for (const NodeId id : promise.nodes) {
@@ -162,9 +164,9 @@ class Pass {
       return (ends_before || job.shape.all_gpus() <= promise.spare) &&
              find_room(world_, pool, job.shape, {}, slices_);
     }
-    return find_room(world_, pool, job.shape,
-                     ends_before ? std::span<const NodeId>{} : std::span<const NodeId>{promise.nodes},
-                     slices_);
+    return find_room(
+        world_, pool, job.shape,
+        ends_before ? std::span<const NodeId>{} : std::span<const NodeId>{promise.nodes}, slices_);
   }
 
   Rate rate_in(const Pool& pool, const Job& job) const {
@@ -185,7 +187,8 @@ class Pass {
     bool room_but_no_credit = false;
     for (const Option& option : options_) {
       const Pool& pool = world_.pools.at(option.pool);
-      if (choice) room_in(pool, job, open.has(option.pool));  // slices_ are of the pool searched last
+      if (choice)
+        room_in(pool, job, open.has(option.pool));  // slices_ are of the pool searched last
       if (credit_for(world_, job, pool, option.rate, now_, legs_) == Credit::missing) {
         room_but_no_credit = true;
         continue;
@@ -215,7 +218,8 @@ class Pass {
     if (std::has_single_bit(job.pools.bits)) return pools;  // its hold was made for it
     PoolSet result;
     each_pool(pools, [&](PoolId id, const Pool& pool) {
-      if (credit_for(world_, job, pool, rate_in(pool, job), now_, legs_) == Credit::there) result.add(id);
+      if (credit_for(world_, job, pool, rate_in(pool, job), now_, legs_) == Credit::there)
+        result.add(id);
     });
     return result;
   }
@@ -338,8 +342,9 @@ void evolve(World& world, const JobStarted& e, Instant at) {
       promise.spare -= job.shape.all_gpus();
       broken = promise.spare < Gpus{0};
     } else {
-      broken = std::ranges::any_of(
-          job.slices, [&](const Slice& s) { return std::ranges::binary_search(promise.nodes, s.node); });
+      broken = std::ranges::any_of(job.slices, [&](const Slice& s) {
+        return std::ranges::binary_search(promise.nodes, s.node);
+      });
     }
     if (broken) promise.seen = UINT64_MAX;
   }

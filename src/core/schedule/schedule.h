@@ -4,18 +4,18 @@
 
 namespace tenbin {
 
-/// The next thing that scheduling makes true at `now`: one JobStarted, PromiseMoved or JobParked added
-/// to `facts` (the first with a CreditExpired if its place lets go of credit that has expired), or
-/// false when nothing is left to do. It keeps no state of its own: asking again after `record` gives
-/// the next step.
+/// The next thing that scheduling makes true at `now`: one JobStarted, PromiseMoved or JobParked
+/// added to `facts` (the first with a CreditExpired if its place lets go of credit that has
+/// expired), or false when nothing is left to do. It keeps no state of its own: asking again after
+/// `record` gives the next step.
 ///
-/// First come, first served, in order of submission. A job that does not fit closes the pools that it
-/// permits to later jobs; with EASY backfill it is promised the earliest expected start in one of
-/// them instead, and later jobs may pass it there if that start is not delayed.
-/// (EASY: Mu'alem and Feitelson, IEEE TPDS 12(6), 2001.)
+/// First come, first served, in order of submission. A job that does not fit closes the pools that
+/// it permits to later jobs; with EASY backfill it is promised the earliest expected start in one
+/// of them instead, and later jobs may pass it there if that start is not delayed. (EASY: Mu'alem
+/// and Feitelson, IEEE TPDS 12(6), 2001.)
 ///
-/// Cost: the number of distinct sets of permitted pools, times finding room; backfill candidates are
-/// found by index.
+/// Cost: the number of distinct sets of permitted pools, times finding room; backfill candidates
+/// are found by index.
 bool next_step(const World& world, Instant now, Facts& facts);
 
 /// When a blocked job could start in `pool` if everything that runs there keeps its limit.

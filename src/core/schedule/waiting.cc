@@ -47,7 +47,8 @@ Waiting::Least Waiting::bounds_of(std::span<const Window> windows) {
       const std::uint32_t floor = class_floor_milli(c);
       if (floor > w.free.count) break;
       const std::int64_t in_time = w.window < Span{0} ? 0 : (w.window.count >> 4) + 1;
-      const std::int64_t bound = floor <= w.spare.count ? none : std::min<std::int64_t>(in_time, none);
+      const std::int64_t bound =
+          floor <= w.spare.count ? none : std::min<std::int64_t>(in_time, none);
       bounds[c] = std::max(bounds[c], static_cast<std::uint32_t>(bound));
     }
   }
@@ -103,7 +104,8 @@ void Waiting::split(std::size_t s, std::size_t b) {
     Super& full = *supers_[s];
     auto right = blank_super();
     const std::size_t half = fanout / 2;
-    for (std::size_t i = half; i < fanout; ++i) right->blocks[right->end++] = std::move(full.blocks[i]);
+    for (std::size_t i = half; i < fanout; ++i)
+      right->blocks[right->end++] = std::move(full.blocks[i]);
     full.end = half;
     recount(full);
     recount(*right);
@@ -115,7 +117,8 @@ void Waiting::split(std::size_t s, std::size_t b) {
   }
   Super& super = *supers_[s];
   if (super.end == fanout) {  // room is at the front
-    std::move(super.blocks.begin() + super.begin, super.blocks.begin() + super.end, super.blocks.begin());
+    std::move(super.blocks.begin() + super.begin, super.blocks.begin() + super.end,
+              super.blocks.begin());
     b -= super.begin;
     super.end = static_cast<std::uint16_t>(super.end - super.begin);
     super.begin = 0;
