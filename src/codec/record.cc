@@ -58,6 +58,7 @@ void write(JsonWriter& out, const T& value) {
 
 /// Where reading stopped, if it did.
 struct Trouble {
+  bool older = false;  // written under older rules: what it does not know is as it was then
   std::string field;
   bool bad = false;
   void at(std::string_view name) {
@@ -133,7 +134,10 @@ bool read(JsonValue in, T& value, Facts& facts, Trouble& trouble) {
   } else if constexpr (HasFields<T>) {
     if (!in.is_object()) return false;
     visit_fields(value, [&](const char* name, auto& field) {
-      if (!trouble.bad && !read(in[name], field, facts, trouble)) trouble.at(name);
+      if (trouble.bad) return;
+      const JsonValue member = in[name];
+      if (!member.exists() && trouble.older) return;
+      if (!read(member, field, facts, trouble)) trouble.at(name);
     });
     return !trouble.bad;
   } else if constexpr (requires { value.count; }) {
@@ -145,7 +149,7 @@ bool read(JsonValue in, T& value, Facts& facts, Trouble& trouble) {
 
 /// Reads {"Name":{...}} into the alternative of that name.
 template <class Variant, std::size_t N>
-Result<Variant> read_variant(JsonValue in, const std::array<std::string_view, N>& names,
+Result<Variant> read_variant(JsonValue in, const std::array<std::string_view, N>& names, bool older,
                              Facts& facts) {
   std::string_view name;
   JsonValue body;
@@ -161,7 +165,7 @@ Result<Variant> read_variant(JsonValue in, const std::array<std::string_view, N>
     static_cast<void>(((names[I] == name &&
                         [&] {
                           std::variant_alternative_t<I, Variant> alternative{};
-                          Trouble trouble;
+                          Trouble trouble{.older = older};
                           if (read(body, alternative, facts, trouble)) {
                             result = Variant{alternative};
                           } else {
@@ -224,14 +228,15 @@ Result<DecodedRecord> read_record(JsonDocument& document, std::string_view body,
       id.exists() && !read(id, record.asked.request, facts, trouble)) {
     return failed("request is not a UUID");
   }
-  auto command = read_variant<Command>((*root)["command"], command_names, facts);
+  const bool older = record.rules < rules_version;
+  auto command = read_variant<Command>((*root)["command"], command_names, older, facts);
   if (!command) return std::unexpected(command.error());
   record.asked.command = *command;
   const JsonValue events = (*root)["events"];
   if (!events.is_array()) return failed("events is missing or not a list");
   Result<void> whole;
   events.each_item([&](JsonValue item) {
-    auto event = read_variant<Event>(item, event_names, facts);
+    auto event = read_variant<Event>(item, event_names, older, facts);
     if (!event) {
       whole = std::unexpected(event.error());
       return false;

@@ -14,7 +14,7 @@ namespace tenbin {
 
 /// The version of the deciding rules. An audit compares re-decided events only for records of the
 /// binary's own version; recovery never decides again.
-constexpr std::uint32_t rules_version = 1;
+constexpr std::uint32_t rules_version = 2;
 
 /// Appends {"rules":..,"by":..,"request":..,"command":{..},"events":[..]} to `body`.
 void write_record(std::string& body, const Asked& asked, std::span<const Event> events);
@@ -25,7 +25,9 @@ struct DecodedRecord {
 };
 
 /// Reads a record. Its events are appended to `facts`, whose arena also holds the command's texts.
-/// An unknown command or event, a missing field or one of another type is an error that names it.
+/// An unknown command or event, a missing field or one of another type is an error that names it;
+/// but a field that a record of older rules does not have is left as its default, which says what
+/// was true before there was that field.
 Result<DecodedRecord> read_record(JsonDocument& document, std::string_view body, Facts& facts);
 
 /// One event or command by itself, as {"Name":{...}}.

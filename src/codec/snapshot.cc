@@ -251,8 +251,9 @@ class References {
              there(world_.accounts, value.unallocated) && there(world_.accounts, value.gone);
     } else if constexpr (std::is_same_v<T, Project>) {
       return there(world_.organisations, value.organisation) &&
-             std::ranges::all_of(value.members,
-                                 [&](PersonId p) { return there(world_.persons, p); });
+             std::ranges::all_of(value.members, [&](const Membership& m) { return member(m); });
+    } else if constexpr (std::is_same_v<T, Programme>) {
+      return std::ranges::all_of(value.members, [&](const Membership& m) { return member(m); });
     } else if constexpr (std::is_same_v<T, Allocation>) {
       return there(world_.grants, value.grant) && there(world_.projects, value.project);
     } else if constexpr (std::is_same_v<T, Share>) {
@@ -284,6 +285,7 @@ class References {
   static bool there(const Table<IdType, Row>& table, IdType id) {
     return table.find(id) != nullptr;
   }
+  bool member(const Membership& m) const { return there(world_.persons, m.person); }
   static bool size(const Pool& pool) {
     if (!between(Cpus{0}, pool.cpus, cpus_max) || !between(Memory{0}, pool.memory, memory_max))
       return false;

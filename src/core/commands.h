@@ -59,15 +59,31 @@ struct DeclarePerson {
   Role role = Role::member;
   TENBIN_FIELDS(name, title, role)
 };
-struct DeclareMember {
+struct DeclareMember {  // again with another role: changes it
   Text project, person;
-  TENBIN_FIELDS(project, person)
+  ScopedRole role = ScopedRole::member;
+  Text programme;  // either a project or a programme is named
+  TENBIN_FIELDS(project, person, role, programme)
+};
+struct RemoveMember {
+  Text project, person, programme;
+  TENBIN_FIELDS(project, person, programme)
+};
+struct DisablePerson {  // tokens stop at once; jobs that the projects pay for go on
+  Text person;
+  TENBIN_FIELDS(person)
+};
+struct EnablePerson {
+  Text person;
+  TENBIN_FIELDS(person)
 };
 struct CreateToken {
   Text person, label;
   Hash hash;  // of the secret; the secret itself is never here
   Instant expires;
-  TENBIN_FIELDS(person, label, hash, expires)
+  Text hint;               // the secret's last characters, so that people can tell tokens apart
+  bool read_only = false;  // it may ask questions and give no commands
+  TENBIN_FIELDS(person, label, hash, expires, hint, read_only)
 };
 struct RevokeToken {
   TokenId token;
@@ -164,7 +180,8 @@ using Command =
                  DeclareProject, DeclareAllocation, ExpireLot, DeclarePerson, DeclareMember,
                  CreateToken, RevokeToken, DeclareProvider, DeclareRegion, DeclarePool, DeclareNode,
                  SetPrice, DrainNode, ResumeNode, LoseNode, SubmitJob, CancelJob, ReportEnd,
-                 SetPolicy, OpenEpoch, ForgetRequests, Schedule>;
+                 SetPolicy, OpenEpoch, ForgetRequests, Schedule, RemoveMember, DisablePerson,
+                 EnablePerson>;
 
 /// The names of the alternatives, as they stand in the journal and in the API.
 inline constexpr std::array<std::string_view, std::variant_size_v<Command>> command_names{
@@ -173,7 +190,7 @@ inline constexpr std::array<std::string_view, std::variant_size_v<Command>> comm
     "CreateToken",    "RevokeToken",       "DeclareProvider",     "DeclareRegion", "DeclarePool",
     "DeclareNode",    "SetPrice",          "DrainNode",           "ResumeNode",    "LoseNode",
     "SubmitJob",      "CancelJob",         "ReportEnd",           "SetPolicy",     "OpenEpoch",
-    "ForgetRequests", "Schedule"};
+    "ForgetRequests", "Schedule",          "RemoveMember",        "DisablePerson", "EnablePerson"};
 
 /// A command as it arrives: who asks, and under which id it may be repeated.
 struct Asked {

@@ -27,10 +27,17 @@ IdType find_name(const World::Index::Names<IdType>& names, Text name) {
   return found == names.end() ? IdType{} : found->second;
 }
 
-/// The answer to a declaration whose name exists already.
-template <class IdType>
-Decision already(IdType id, bool same) {
-  if (!same) return std::unexpected(refuse(Reason::name_taken));
+/// The answer to a declaration of something that is there already and differs in what cannot be
+/// changed.
+inline Decision differs(Thing thing, Property property) {
+  return std::unexpected(refuse(Reason::name_taken, static_cast<std::int64_t>(thing),
+                                static_cast<std::int64_t>(property)));
+}
+
+/// Declared again: the title is the only thing that may differ.
+template <class IdType, class Row>
+Decision retitle(const Row& row, Thing thing, IdType id, Text title, Facts& facts) {
+  if (row.title != title) facts.add(TitleSet{thing, id.value, facts.text(title)});
   return id.value;
 }
 

@@ -83,6 +83,36 @@ struct CreditExpired {  // a hold on an expired lot was released: it has nowhere
   TENBIN_FIELDS(shares)
 };
 
+// What was declared before was declared with something else in it.
+
+struct TitleSet {
+  Thing thing = Thing::thing;
+  std::uint64_t id = 0;
+  Text title;
+  TENBIN_FIELDS(thing, id, title)
+};
+struct FunderChanged {
+  FunderId funder;
+  Text title;
+  Money commitment;
+  Credits committed;
+  TENBIN_FIELDS(funder, title, commitment, committed)
+};
+struct LotChanged {  // the difference of the credits comes from the funder, or goes back to it
+  LotId lot;
+  Money amount;
+  Credits credits;
+  Instant expires;
+  TENBIN_FIELDS(lot, amount, credits, expires)
+};
+struct AllocationChanged {
+  AllocationId allocation;
+  Credits amount;
+  std::span<const LotPart> added;  // to shares that are there, or to new ones
+  std::span<const LotPart> taken;  // back to their lots
+  TENBIN_FIELDS(allocation, amount, added, taken)
+};
+
 // ---- people ----
 
 struct PersonDeclared {
@@ -91,10 +121,25 @@ struct PersonDeclared {
   Role role = Role::member;
   TENBIN_FIELDS(person, name, title, role)
 };
-struct MemberDeclared {
+struct MemberDeclared {  // in one of the two; the role replaces the one before
   ProjectId project;
   PersonId person;
-  TENBIN_FIELDS(project, person)
+  ScopedRole role = ScopedRole::member;
+  ProgrammeId programme;
+  TENBIN_FIELDS(project, person, role, programme)
+};
+struct MemberRemoved {
+  ProjectId project;
+  PersonId person;
+  ProgrammeId programme;
+  TENBIN_FIELDS(project, person, programme)
+};
+struct PersonChanged {
+  PersonId person;
+  Text title;
+  Role role = Role::member;
+  bool disabled = false;
+  TENBIN_FIELDS(person, title, role, disabled)
 };
 struct TokenCreated {
   TokenId token;
@@ -102,7 +147,9 @@ struct TokenCreated {
   Text label;
   Hash hash;
   Instant expires;
-  TENBIN_FIELDS(token, person, label, hash, expires)
+  Text hint;
+  bool read_only = false;
+  TENBIN_FIELDS(token, person, label, hash, expires, hint, read_only)
 };
 struct TokenRevoked {
   TokenId token;
@@ -252,7 +299,8 @@ using Event =
                  PersonDeclared, MemberDeclared, TokenCreated, TokenRevoked, ProviderDeclared,
                  RegionDeclared, GpuModelSeen, PoolDeclared, NodeDeclared, PriceSet, NodeStateSet,
                  JobQueued, JobParked, PromiseMoved, JobStarted, StopRequested, AttemptLost,
-                 JobSettled, PolicySet, EpochOpened, RequestAnswered, RequestsForgotten>;
+                 JobSettled, PolicySet, EpochOpened, RequestAnswered, RequestsForgotten, TitleSet,
+                 FunderChanged, LotChanged, AllocationChanged, MemberRemoved, PersonChanged>;
 static_assert(std::is_trivially_copyable_v<Event> && std::is_trivially_destructible_v<Event>,
               "events are plain: their variable parts lie in an arena");
 
@@ -267,6 +315,8 @@ inline constexpr std::array<std::string_view, std::variant_size_v<Event>> event_
     "JobParked",          "PromiseMoved",      "JobStarted",
     "StopRequested",      "AttemptLost",       "JobSettled",
     "PolicySet",          "EpochOpened",       "RequestAnswered",
-    "RequestsForgotten"};
+    "RequestsForgotten",  "TitleSet",          "FunderChanged",
+    "LotChanged",         "AllocationChanged", "MemberRemoved",
+    "PersonChanged"};
 
 }  // namespace tenbin

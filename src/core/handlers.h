@@ -9,10 +9,9 @@ namespace tenbin {
 
 Decision decide(const World&, const Asked&, const DeclareFunder&, Instant,
                 Facts&);  // programmes/funder.cc
-Decision decide(const World&, const Asked&, const DeclareProgramme&, Instant,
-                Facts&);  // programmes/programme.cc
+Decision decide(const World&, const Asked&, const DeclareProgramme&, Instant, Facts&);  // titled.cc
 Decision decide(const World&, const Asked&, const DeclareOrganisation&, Instant,
-                Facts&);  // programmes/organisation.cc
+                Facts&);  // titled.cc
 Decision decide(const World&, const Asked&, const DeclareGrant&, Instant,
                 Facts&);  // programmes/grant.cc
 Decision decide(const World&, const Asked&, const DeclareLot&, Instant,
@@ -26,15 +25,19 @@ Decision decide(const World&, const Asked&, const ExpireLot&, Instant,
 Decision decide(const World&, const Asked&, const DeclarePerson&, Instant,
                 Facts&);  // programmes/person.cc
 Decision decide(const World&, const Asked&, const DeclareMember&, Instant,
+                Facts&);  // programmes/member.cc
+Decision decide(const World&, const Asked&, const RemoveMember&, Instant,
+                Facts&);  // programmes/member.cc
+Decision decide(const World&, const Asked&, const DisablePerson&, Instant,
+                Facts&);  // programmes/person.cc
+Decision decide(const World&, const Asked&, const EnablePerson&, Instant,
                 Facts&);  // programmes/person.cc
 Decision decide(const World&, const Asked&, const CreateToken&, Instant,
                 Facts&);  // programmes/token.cc
 Decision decide(const World&, const Asked&, const RevokeToken&, Instant,
                 Facts&);  // programmes/token.cc
-Decision decide(const World&, const Asked&, const DeclareProvider&, Instant,
-                Facts&);  // fleet/provider.cc
-Decision decide(const World&, const Asked&, const DeclareRegion&, Instant,
-                Facts&);  // fleet/region.cc
+Decision decide(const World&, const Asked&, const DeclareProvider&, Instant, Facts&);  // titled.cc
+Decision decide(const World&, const Asked&, const DeclareRegion&, Instant, Facts&);    // titled.cc
 Decision decide(const World&, const Asked&, const DeclarePool&, Instant, Facts&);  // fleet/pool.cc
 Decision decide(const World&, const Asked&, const DeclareNode&, Instant, Facts&);  // fleet/node.cc
 Decision decide(const World&, const Asked&, const SetPrice&, Instant, Facts&);     // fleet/price.cc
@@ -59,10 +62,16 @@ void evolve(World&, const GrantDeclared&, Instant);
 void evolve(World&, const LotDeclared&, Instant);
 void evolve(World&, const ProjectDeclared&, Instant);
 void evolve(World&, const AllocationDeclared&, Instant);
+void evolve(World&, const TitleSet&, Instant);
+void evolve(World&, const FunderChanged&, Instant);
+void evolve(World&, const LotChanged&, Instant);
+void evolve(World&, const AllocationChanged&, Instant);
 void evolve(World&, const LotExpired&, Instant);
 void evolve(World&, const CreditExpired&, Instant);
 void evolve(World&, const PersonDeclared&, Instant);
 void evolve(World&, const MemberDeclared&, Instant);
+void evolve(World&, const MemberRemoved&, Instant);
+void evolve(World&, const PersonChanged&, Instant);
 void evolve(World&, const TokenCreated&, Instant);
 void evolve(World&, const TokenRevoked&, Instant);
 void evolve(World&, const ProviderDeclared&, Instant);

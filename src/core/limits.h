@@ -24,6 +24,7 @@ constexpr std::uint64_t pools_max = 64, regions_max = 64, gpu_models_max = 64;
 constexpr Cpus cpus_max{1'000'000'000};
 constexpr Memory memory_max{1'000'000'000};
 constexpr std::size_t name_bytes_max = 64, title_bytes_max = 400;
+constexpr std::size_t hint_bytes_max = 8;         // of a token's secret
 constexpr Span request_memory{7LL * 86'400'000};  // how long a request id is remembered
 
 // The dearest legal job fits: 100 million credits an hour for 400 days is below 2^63 micro-credits.

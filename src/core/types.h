@@ -111,6 +111,12 @@ constexpr auto enum_names(Role) {
   return std::array<std::string_view, 4>{"member", "auditor", "operator", "officer"};
 }
 
+/// What a person is in one project (lead, member, auditor) or one programme (officer, auditor).
+enum class ScopedRole : std::uint8_t { member, auditor, lead, officer };
+constexpr auto enum_names(ScopedRole) {
+  return std::array<std::string_view, 4>{"member", "auditor", "lead", "officer"};
+}
+
 enum class PoolKind : std::uint8_t {
   nodes,    // nodes with places
   counted,  // one divisible node: for traces and golden schedules

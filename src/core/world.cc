@@ -76,9 +76,9 @@ Decision answer(const World& world, const Asked& asked, Instant now, Facts& fact
     }
   };
   const std::size_t first = facts.size();
-  Decision decision = may(world, asked.by, asked.command)
-                          ? std::visit(decide_it, asked.command)
-                          : Decision{std::unexpected(refuse(Reason::not_permitted))};
+  const std::optional<Reason> forbidden = why_not(world, asked.by, asked.command);
+  Decision decision = forbidden ? Decision{std::unexpected(refuse(*forbidden))}
+                                : std::visit(decide_it, asked.command);
   if (!decision) facts.shrink(first);
   return decision;
 }
@@ -178,12 +178,8 @@ void reindex(World& world) {
   world.shares.each([&](ShareId id, const Share& share) {
     world.projects.at(share.project).shares.push_back(id);
   });
-  world.projects.each([&](ProjectId id, const Project&) {
-    std::ranges::sort(world.projects.at(id).shares, [&](ShareId a, ShareId b) {
-      const LotId lot_a = world.shares.at(a).lot, lot_b = world.shares.at(b).lot;
-      return lot_a == lot_b ? a < b : consumed_before(world, lot_a, lot_b);
-    });
-  });
+  world.projects.each(
+      [&](ProjectId id, const Project&) { sort_shares(world, world.projects.at(id).shares); });
 
   world.pools.each([&](PoolId id, const Pool&) { open_pool(world.pools.at(id)); });
   world.nodes.each([&](NodeId id, const Node&) { join_pool(world, id); });
@@ -262,6 +258,31 @@ std::string_view broken_promise(const World& world) {
   for (const auto& [key, milli] : part_used) {
     if (milli > 1'000 || (whole_used[key.first] & key.second)) broken = "no GPU is given twice";
   }
+  // What a lot has came from its funder, and what an allocation has came from lots.
+  std::map<AllocationId, Credits> allocated;
+  world.shares.each([&](ShareId, const Share& share) {
+    allocated[share.allocation] += world.accounts.at(share.free).credits_posted;
+  });
+  world.allocations.each([&](AllocationId id, const Allocation& a) {
+    if (allocated[id] != a.amount) broken = "the shares of an allocation add up to it";
+  });
+  std::map<FunderId, Credits> in_lots;
+  world.lots.each([&](LotId, const Lot& lot) {
+    in_lots[lot.funder] += lot.credits;
+    if (world.accounts.at(lot.unallocated).credits_posted != lot.credits)
+      broken = "a lot was given what it says";
+  });
+  world.funders.each([&](FunderId id, const Funder& f) {
+    if (world.accounts.at(f.account).debits_posted != in_lots[id])
+      broken = "a funder gave what is in lots";
+  });
+  world.projects.each([&](ProjectId, const Project& project) {
+    for (std::size_t i = 1; i < project.shares.size(); ++i) {
+      const LotId before = world.shares.at(project.shares[i - 1]).lot;
+      if (consumed_before(world, world.shares.at(project.shares[i]).lot, before))
+        broken = "shares lie in the order of consumption";
+    }
+  });
   world.shares.each([&](ShareId id, const Share& share) {
     const Credits held = pinned.contains(id) ? pinned[id] : Credits{0};
     const Lot& lot = world.lots.at(share.lot);

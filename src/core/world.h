@@ -28,9 +28,17 @@ struct Funder {
   AccountId account;  // debited with what it gave
   TENBIN_FIELDS(name, title, commitment, credits_per_minor, account)
 };
+/// A person's role in one project or programme.
+struct Membership {
+  PersonId person;
+  ScopedRole role = ScopedRole::member;
+  TENBIN_FIELDS(person, role)
+};
+using Members = std::vector<Membership>;  // in the order in which they came
 struct Programme {
   std::string name, title;
-  TENBIN_FIELDS(name, title)
+  Members members;
+  TENBIN_FIELDS(name, title, members)
 };
 struct Organisation {
   std::string name, title;
@@ -63,7 +71,7 @@ struct Lot {
 struct Project {
   std::string name, title;
   OrganisationId organisation;
-  std::vector<PersonId> members;
+  Members members;
   TENBIN_FIELDS(name, title, organisation, members)
 
   std::vector<ShareId> shares;  // derived: in order of consumption
@@ -88,7 +96,8 @@ struct Share {
 struct Person {
   std::string name, title;
   Role role = Role::member;
-  TENBIN_FIELDS(name, title, role)
+  bool disabled = false;  // may do nothing, and no token of theirs is taken
+  TENBIN_FIELDS(name, title, role, disabled)
 };
 struct Token {
   PersonId person;
@@ -96,7 +105,9 @@ struct Token {
   Hash hash;
   Instant expires;
   bool revoked = false;
-  TENBIN_FIELDS(person, label, hash, expires, revoked)
+  std::string hint;
+  bool read_only = false;
+  TENBIN_FIELDS(person, label, hash, expires, revoked, hint, read_only)
 };
 
 struct Job {

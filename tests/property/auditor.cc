@@ -62,7 +62,8 @@ void Auditor::take_in(const LotDeclared& e) {
   promised += e.credits;
   expect(promised <= committed, "a funder promises no more than it committed");
   expect(at_ < e.expires && e.valid_from < e.expires, "a lot is born valid");
-  lots_[e.lot] = {e.funder, e.valid_from, e.expires, e.regions, e.credits, Credits{0}, false};
+  lots_[e.lot] = {e.funder,  e.valid_from, e.expires,  e.regions,
+                  e.credits, e.credits,    Credits{0}, false};
 }
 
 void Auditor::take_in(const AllocationDeclared& e) {
@@ -73,10 +74,74 @@ void Auditor::take_in(const AllocationDeclared& e) {
     expect(at_ < lot.expires, "an expired lot gives nothing");
     lot.unallocated -= part.amount;
     expect(!shares_.contains(part.share), "a share is new");
-    shares_[part.share] = {part.lot, e.project, part.amount, Credits{0}, Credits{0}};
+    shares_[part.share] = {part.lot, e.project, part.amount, Credits{0}, Credits{0}, e.allocation};
     all += part.amount;
   }
   expect(all == e.amount, "the parts of an allocation add up");
+  allocations_[e.allocation] = {e.project, e.amount};
+}
+
+void Auditor::take_in(const FunderChanged& e) {
+  auto& [committed, promised] = funders_[e.funder];
+  expect(promised <= e.committed, "a commitment covers what is in lots");
+  committed = e.committed;
+}
+
+void Auditor::take_in(const LotChanged& e) {
+  Lot& lot = lots_[e.lot];
+  auto& [committed, promised] = funders_[lot.funder];
+  expect(!lot.expired && at_ < lot.expires, "what has expired stays expired");
+  expect(e.expires >= at_ && e.expires > lot.from, "an expiry moves to no earlier than now");
+  const Credits more = e.credits - lot.credits;
+  promised += more;
+  expect(promised <= committed, "a funder promises no more than it committed");
+  lot.unallocated += more;
+  expect(lot.unallocated >= Credits{0}, "what is allocated stays in the lot");
+  lot.credits = e.credits;
+  lot.expires = e.expires;
+}
+
+void Auditor::take_in(const AllocationChanged& e) {
+  Allocation& allocation = allocations_[e.allocation];
+  for (const LotPart& part : e.added) {
+    Lot& lot = lots_[part.lot];
+    expect(part.amount > Credits{0} && lot.unallocated >= part.amount, "a lot gives what it has");
+    expect(at_ < lot.expires && !lot.expired, "an expired lot gives nothing");
+    lot.unallocated -= part.amount;
+    const bool there = shares_.contains(part.share);
+    Share& share = shares_[part.share];
+    expect(!there || (share.lot == part.lot && share.allocation == e.allocation),
+           "an allocation grows in its own shares");
+    if (!there) share = {part.lot, allocation.project, {}, {}, {}, e.allocation};
+    share.free += part.amount;
+    allocation.amount += part.amount;
+  }
+  for (const LotPart& part : e.taken) {
+    Share& share = shares_[part.share];
+    expect(share.allocation == e.allocation && share.lot == part.lot,
+           "an allocation gives its own");
+    expect(part.amount > Credits{0} && share.free >= part.amount, "what is held or spent stays");
+    expect(!lots_[part.lot].expired, "expired credit does not come back");
+    share.free -= part.amount;
+    lots_[part.lot].unallocated += part.amount;
+    allocation.amount -= part.amount;
+  }
+  expect(e.added.empty() || e.taken.empty(), "an allocation is raised or lowered");
+  expect(allocation.amount == e.amount, "the parts of a change add up");
+}
+
+void Auditor::take_in(const PersonDeclared& e) {
+  if (e.role == Role::officer) officers_.insert(e.person);
+}
+
+void Auditor::take_in(const PersonChanged& e) {
+  const bool some = !officers_.empty();
+  if (e.role == Role::officer && !e.disabled) {
+    officers_.insert(e.person);
+  } else {
+    officers_.erase(e.person);
+  }
+  expect(!some || !officers_.empty(), "an officer remains");
 }
 
 void Auditor::take_in(const LotExpired& e) {

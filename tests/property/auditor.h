@@ -27,13 +27,18 @@ class Auditor {
     FunderId funder;
     Instant from, expires;
     std::uint64_t regions = 0;
-    Credits unallocated, gone;
+    Credits credits, unallocated, gone;
     bool expired = false;
   };
   struct Share {
     LotId lot;
     ProjectId project;
     Credits free, held, spent;
+    AllocationId allocation;
+  };
+  struct Allocation {
+    ProjectId project;
+    Credits amount;
   };
   struct Price {
     PoolId pool;
@@ -76,6 +81,11 @@ class Auditor {
   void take_in(const FunderDeclared& e);
   void take_in(const LotDeclared& e);
   void take_in(const AllocationDeclared& e);
+  void take_in(const FunderChanged& e);
+  void take_in(const LotChanged& e);
+  void take_in(const AllocationChanged& e);
+  void take_in(const PersonDeclared& e);
+  void take_in(const PersonChanged& e);
   void take_in(const LotExpired& e);
   void take_in(const CreditExpired& e);
   void take_in(const PoolDeclared& e);
@@ -110,6 +120,8 @@ class Auditor {
   std::map<FunderId, std::pair<Credits, Credits>> funders_;  // committed, promised to lots
   std::map<LotId, Lot> lots_;
   std::map<ShareId, Share> shares_;
+  std::map<AllocationId, Allocation> allocations_;
+  std::set<PersonId> officers_;  // who may sign in
   std::map<PriceId, Price> prices_;
   std::map<PoolId, Pool> pools_;
   std::map<NodeId, Node> nodes_;

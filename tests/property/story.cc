@@ -81,8 +81,10 @@ void Story::found() {
                              Role::member};
   for (std::uint64_t p = 0; p < persons; ++p) {
     founding_.emplace_back(DeclarePerson{name("person", p), "", roles[p]});
-    founding_.emplace_back(DeclareMember{name("project", p % projects), name("person", p)});
+    founding_.emplace_back(DeclareMember{name("project", p % projects), name("person", p),
+                                         p == 4 ? ScopedRole::lead : ScopedRole::member});
   }
+  founding_.emplace_back(DeclareMember{"", "person4", ScopedRole::officer, "programme0"});
 }
 
 DeclareLot Story::any_lot(std::uint64_t number, Instant now) {
@@ -159,12 +161,12 @@ Command Story::any_declaration(Instant now) {
                            "",
                            {static_cast<std::int64_t>(dice_.below(100'001)), {'J', 'P', 'Y'}},
                            Credits{10'001}};
-    case 1: return DeclareProgramme{any_name("programme", 2), ""};
+    case 1: return DeclareProgramme{any_name("programme", 2), dice_.percent(70) ? "" : "other"};
     case 2:
       return DeclareOrganisation{any_name("organisation", 2), dice_.percent(50) ? "" : "other"};
     case 3:
-      return DeclareGrant{any_name("grant", grants), "", any_name("programme", 1),
-                          any_name("organisation", 1)};
+      return DeclareGrant{any_name("grant", grants), dice_.percent(50) ? "" : "other",
+                          any_name("programme", 1), any_name("organisation", 1)};
     case 4:
     case 5: return any_lot(dice_.below(40), now);
     case 6: return DeclareProject{any_name("project", projects), "", any_name("organisation", 1)};
@@ -176,17 +178,77 @@ Command Story::any_declaration(Instant now) {
                                dice_.percent(50) ? Text{} : any_name("lot", lots)};
     case 9:
       return DeclarePerson{any_name("person", persons), "", static_cast<Role>(dice_.below(4))};
-    case 10: return DeclareMember{any_name("project", projects), any_name("person", persons)};
+    case 10: {
+      const Text person = any_name("person", persons);
+      const bool of_project = dice_.percent(70), of_programme = dice_.percent(of_project ? 3 : 97);
+      const Text project = of_project ? any_name("project", projects) : Text{};
+      const Text programme = of_programme ? any_name("programme", 1) : Text{};
+      if (dice_.percent(40)) return RemoveMember{project, person, programme};
+      return DeclareMember{project, person, static_cast<ScopedRole>(dice_.below(4)), programme};
+    }
     case 11: {
       CreateToken token{
           .person = any_name("person", persons), .label = "laptop", .expires = now + Span{minute}};
       token.hash.bytes[0] = static_cast<std::uint8_t>(dice_.below(20));
       return token;
     }
-    case 12: return RevokeToken{TokenId{dice_.below(8)}};
+    case 12:
+      switch (dice_.below(4)) {
+        case 0: return DisablePerson{any_name("person", persons)};
+        case 1: return EnablePerson{any_name("person", persons)};
+        default: return RevokeToken{TokenId{dice_.below(8)}};
+      }
     case 13: return any_pool(dice_.below(7));
     default: return DeclareNode{name("node", dice_.below(60)), any_name("pool", pools), 0};
   }
+}
+
+// What is there is declared again with another amount, expiry or title.
+Command Story::any_change(const World& world, Instant now) {
+  const auto some = [&](const auto& rows) {
+    using IdType = typename std::remove_cvref_t<decltype(rows)>::id_type;
+    return rows.find(IdType{dice_.between(1, rows.next_id().value)});
+  };
+  const auto near = [&](std::int64_t amount) {  // from nothing to twice as much
+    return static_cast<std::int64_t>(dice_.below(static_cast<std::uint64_t>(2 * amount) + 1));
+  };
+  switch (dice_.below(4)) {
+    case 0:
+      if (const Funder* f = some(world.funders)) {
+        return DeclareFunder{arena_.text(f->name),
+                             dice_.percent(50) ? "" : "other",
+                             {near(f->commitment.minor), f->commitment.currency},
+                             f->credits_per_minor};
+      }
+      break;
+    case 1:
+      if (const Lot* l = some(world.lots)) {
+        std::vector<Text> names;
+        world.regions.each([&](RegionId id, const Region& r) {
+          if (l->regions & PoolSet::bit(id.value)) names.push_back(arena_.text(r.name));
+        });
+        const bool moved = dice_.percent(50);
+        return DeclareLot{
+            .name = arena_.text(l->name),
+            .grant = arena_.text(world.grants.at(l->grant).name),
+            .funder = arena_.text(world.funders.at(l->funder).name),
+            .amount = {dice_.percent(60) ? near(l->amount.minor) : l->amount.minor,
+                       l->amount.currency},
+            .valid_from = l->valid_from,
+            .expires = moved ? now + Span{static_cast<std::int64_t>(dice_.below(3'000)) * minute} -
+                                   Span{10 * minute}
+                             : l->expires,
+            .regions = arena_.list<Text>(names)};
+      }
+      break;
+    default:
+      if (const Allocation* a = some(world.allocations)) {
+        return DeclareAllocation{arena_.text(a->name), arena_.text(world.grants.at(a->grant).name),
+                                 arena_.text(world.projects.at(a->project).name),
+                                 Credits{near(a->amount.count)}, arena_.text(a->lot)};
+      }
+  }
+  return any_declaration(now);
 }
 
 JobId Story::any_job_id(const World& world, bool active) {
@@ -219,6 +281,7 @@ Command Story::any_end(const World& world, Instant now) {
 
 Command Story::any_command(const World& world, Instant now) {
   const std::uint64_t pick = dice_.below(100);
+  if (pick < 4) return any_change(world, now);
   if (pick < 28) return any_job();
   if (pick < 50) return any_end(world, now);
   if (pick < 72) return Schedule{};

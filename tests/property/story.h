@@ -50,6 +50,7 @@ class Story {
   DeclareLot any_lot(std::uint64_t number, Instant now);
   DeclarePool any_pool(std::uint64_t number);
   SubmitJob any_job();
+  Command any_change(const World& world, Instant now);
   Command any_declaration(Instant now);
   Command any_end(const World& world, Instant now);
   Command any_command(const World& world, Instant now);

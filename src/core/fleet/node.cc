@@ -11,7 +11,9 @@ Decision decide(const World& world, const Asked&, const DeclareNode& c, Instant,
     return std::unexpected(refuse(Reason::pool_is_counted));
   if (const NodeId id = find_name(world.index.nodes, c.name)) {
     const Node& n = world.nodes.at(id);
-    return already(id, n.pool == pool && n.first_device == c.first_device);
+    if (n.pool != pool) return differs(Thing::node, Property::pool);
+    if (n.first_device != c.first_device) return differs(Thing::node, Property::first_device);
+    return id.value;
   }
   const NodeId id = world.nodes.next_id();
   facts.add(NodeDeclared{id, facts.text(c.name), pool, c.first_device});

@@ -21,9 +21,14 @@ Decision decide(const World& world, const Asked&, const DeclarePool& c, Instant,
   GpuModelId model = find_name(world.index.models, c.gpu_model);
   if (const PoolId id = find_name(world.index.pools, c.name)) {
     const Pool& p = world.pools.at(id);
-    return already(id, p.provider == provider && p.region == region && p.model == model &&
-                           p.kind == c.kind && p.gpus_per_node == c.gpus_per_node &&
-                           p.cpus == c.cpus && p.memory == c.memory && p.counted == c.counted);
+    if (p.provider != provider) return differs(Thing::pool, Property::provider);
+    if (p.region != region) return differs(Thing::pool, Property::region);
+    if (p.model != model) return differs(Thing::pool, Property::gpu_model);
+    if (p.kind != c.kind || p.gpus_per_node != c.gpus_per_node || p.cpus != c.cpus ||
+        p.memory != c.memory || p.counted != c.counted) {
+      return differs(Thing::pool, Property::node_size);
+    }
+    return id.value;
   }
   if (world.pools.size() >= pools_max || (!model && world.models.size() >= gpu_models_max)) {
     return std::unexpected(refuse(Reason::too_many, static_cast<std::int64_t>(pools_max)));

@@ -18,6 +18,16 @@ void post(Accounts& accounts, AccountId from, AccountId to, Credits amount) {
   guard(source);
 }
 
+void take_back(Accounts& accounts, AccountId from, AccountId to, Credits amount) {
+  TENBIN_ASSERT(amount >= Credits{0});
+  Account& source = accounts.at(from);
+  Account& target = accounts.at(to);
+  TENBIN_ASSERT(source.debits_posted >= amount && target.credits_posted >= amount);
+  source.debits_posted -= amount;
+  target.credits_posted -= amount;
+  guard(target);
+}
+
 void hold(Accounts& accounts, AccountId from, AccountId to, Credits amount) {
   TENBIN_ASSERT(amount >= Credits{0});
   Account& source = accounts.at(from);

@@ -29,6 +29,9 @@ using Accounts = Table<AccountId, Account>;
 // Each of these moves `amount` between two accounts and asserts the guard of `from`: deciding has
 // checked before. Cost: two rows.
 void post(Accounts& accounts, AccountId from, AccountId to, Credits amount);
+/// Undoes a part of earlier posts from `from` to `to`: the counters of both go back, so that
+/// raising and lowering for ever never reaches their end. Asserts that `to` still has it.
+void take_back(Accounts& accounts, AccountId from, AccountId to, Credits amount);
 void hold(Accounts& accounts, AccountId from, AccountId to, Credits amount);
 void release(Accounts& accounts, AccountId from, AccountId to, Credits amount);  // of a hold
 /// Ends a hold of `held` at once: `captured` of it is taken, the rest goes back.

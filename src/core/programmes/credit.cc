@@ -17,6 +17,13 @@ bool consumed_before(const World& world, LotId a, LotId b) {
   return key(a) < key(b);
 }
 
+void sort_shares(const World& world, std::vector<ShareId>& shares) {
+  std::ranges::sort(shares, [&](ShareId a, ShareId b) {
+    const LotId lot_a = world.shares.at(a).lot, lot_b = world.shares.at(b).lot;
+    return lot_a == lot_b ? a < b : consumed_before(world, lot_a, lot_b);
+  });
+}
+
 namespace {
 
 Credits amount_on(std::span<const Leg> legs, ShareId share) {

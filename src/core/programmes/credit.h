@@ -13,6 +13,9 @@ using Legs = SmallVector<Leg, 4>;
 /// oldest validity, then the lowest id. Published in docs/ledger.md; any change is a decision.
 bool consumed_before(const World& world, LotId a, LotId b);
 
+/// Sorts shares into the order in which their lots are consumed; those of one lot by id.
+void sort_shares(const World& world, std::vector<ShareId>& shares);
+
 /// Picks what pays `need` for work of `project` in `region` at `now`, in order of consumption.
 /// `pinned` is what the job's own hold has pinned so far: it counts as free for this job, and on a
 /// lot that has expired it is still good. `taken` is what others took within the same decision.

@@ -1,6 +1,7 @@
 #include "core/declare.h"
 
-// A funder promises money; at a fixed rate that is how far its account may go below zero.
+// A funder promises money; at a fixed rate that is how far its account may go below zero. The
+// promise can be raised, or lowered to what is in lots.
 
 namespace tenbin {
 
@@ -33,8 +34,20 @@ Decision decide(const World& world, const Asked&, const DeclareFunder& c, Instan
   if (promised > credits_max.count) return std::unexpected(refuse(Reason::amount_too_large));
   if (const FunderId id = find_name(world.index.funders, c.name)) {
     const Funder& f = world.funders.at(id);
-    return already(id, f.title == c.title && f.commitment == c.commitment &&
-                           f.credits_per_minor == c.credits_per_minor);
+    if (c.commitment.currency != f.commitment.currency)
+      return differs(Thing::funder, Property::currency);
+    if (c.credits_per_minor != f.credits_per_minor) return differs(Thing::funder, Property::rate);
+    const Account& account = world.accounts.at(f.account);
+    const Credits in_lots = account.overdraft - account.free();
+    if (committed < in_lots.count) {
+      return std::unexpected(
+          refuse(Reason::commitment_in_use, static_cast<std::int64_t>(committed), in_lots.count));
+    }
+    if (c.title != f.title || c.commitment != f.commitment) {
+      facts.add(FunderChanged{id, facts.text(c.title), c.commitment,
+                              Credits{static_cast<std::int64_t>(committed)}});
+    }
+    return id.value;
   }
   const FunderId id = world.funders.next_id();
   facts.add(FunderDeclared{id, facts.text(c.name), facts.text(c.title), c.commitment,
@@ -51,6 +64,15 @@ void evolve(World& world, const FunderDeclared& e, Instant) {
                                          .account = account});
   TENBIN_ASSERT(id == e.funder);
   world.index.funders.emplace(e.name, id);
+}
+
+void evolve(World& world, const FunderChanged& e, Instant) {
+  Funder& funder = world.funders.at(e.funder);
+  funder.title = e.title;
+  funder.commitment = e.commitment;
+  Account& account = world.accounts.at(funder.account);
+  account.overdraft = e.committed;
+  TENBIN_ASSERT(account.free() >= Credits{0});
 }
 
 }  // namespace tenbin

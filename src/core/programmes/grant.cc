@@ -1,10 +1,12 @@
+#include "core/authorise.h"
 #include "core/declare.h"
 
 // One award of a programme to an organisation. Its money comes in lots.
 
 namespace tenbin {
 
-Decision decide(const World& world, const Asked&, const DeclareGrant& c, Instant, Facts& facts) {
+Decision decide(const World& world, const Asked& asked, const DeclareGrant& c, Instant,
+                Facts& facts) {
   if (const auto refused = check_names(c.name, c.title)) return std::unexpected(*refused);
   const ProgrammeId programme = find_name(world.index.programmes, c.programme);
   if (!programme) return std::unexpected(refuse(Reason::unknown_programme));
@@ -12,8 +14,11 @@ Decision decide(const World& world, const Asked&, const DeclareGrant& c, Instant
   if (!organisation) return std::unexpected(refuse(Reason::unknown_organisation));
   if (const GrantId id = find_name(world.index.grants, c.name)) {
     const Grant& g = world.grants.at(id);
-    return already(
-        id, g.title == c.title && g.programme == programme && g.organisation == organisation);
+    if (!may_see(world, asked.by, Question::programme, {.programme = g.programme}))
+      return std::unexpected(refuse(Reason::name_in_use));
+    if (g.programme != programme) return differs(Thing::grant, Property::programme);
+    if (g.organisation != organisation) return differs(Thing::grant, Property::organisation);
+    return retitle(g, Thing::grant, id, c.title, facts);
   }
   const GrantId id = world.grants.next_id();
   facts.add(GrantDeclared{id, facts.text(c.name), facts.text(c.title), programme, organisation});

@@ -8,7 +8,8 @@ Decision decide(const World& world, const Asked&, const DeclareProject& c, Insta
   if (!organisation) return std::unexpected(refuse(Reason::unknown_organisation));
   if (const ProjectId id = find_name(world.index.projects, c.name)) {
     const Project& p = world.projects.at(id);
-    return already(id, p.title == c.title && p.organisation == organisation);
+    if (p.organisation != organisation) return differs(Thing::project, Property::organisation);
+    return retitle(p, Thing::project, id, c.title, facts);
   }
   const ProjectId id = world.projects.next_id();
   facts.add(ProjectDeclared{id, facts.text(c.name), facts.text(c.title), organisation});
