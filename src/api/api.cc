@@ -96,11 +96,6 @@ void Api::expire_waiters() {
 
 // ---- who may see what ----
 
-bool Api::may_see(const World& world, const Caller& caller, ProjectId project) const {
-  return caller.sees_all() ||
-         std::ranges::count(world.projects.at(project).members, caller.person) > 0;
-}
-
 bool Api::may_see(const Caller& caller, std::string_view project) const {
   return live_.read([&](const World& world) {
     const auto found = world.index.projects.find(project);
@@ -163,6 +158,9 @@ void Api::handle(net::Request&& request, net::Reply reply) {
             "token create` で作成できます）"},
         language));
   }
+  // A token that may only look: every POST but a quote is a command.
+  if (caller->read_only && request.method == "POST" && request.path != "/v1/quote")
+    return reply(problem(refuse(Reason::token_read_only), language));
   const auto call = std::make_shared<Call>(
       Call{std::move(request), std::move(reply), *caller, std::move(*path), std::move(*query)});
   route(call);
@@ -205,23 +203,7 @@ void Api::route(const CallPtr& call) {
     if (noun == "whoami") return get ? whoami(call) : wrong_method("GET");
     if (noun == "tokens") {
       if (post) return create_token(call);
-      if (!get) return wrong_method("GET, POST");
-      std::string body = live_.read([&](const World& world) {
-        std::string text;
-        JsonWriter out(text);
-        out.begin_object().key("items").begin_array();
-        world.tokens.each([&](TokenId id, const Token& token) {
-          if (call->caller.role != Role::officer && token.person != call->caller.person) return;
-          out.begin_object()
-              .member("id", id.value)
-              .member("person", world.persons.at(token.person).name);
-          out.member("label", token.label).member("expires", text_of(token.expires));
-          out.member("revoked", token.revoked).end_object();
-        });
-        out.end_array().end_object();
-        return text;
-      });
-      return call->reply(ok(std::move(body)));
+      return get ? tokens(call) : wrong_method("GET, POST");
     }
     // funders, programmes, ... policies
     std::string kind = noun.ends_with("ies") ? noun.substr(0, noun.size() - 3) + "y"
@@ -230,6 +212,10 @@ void Api::route(const CallPtr& call) {
     if (!is_kind(kind)) return missing();
     return get ? list(call, kind) : post ? declare(call, kind) : wrong_method("GET, POST");
   }
+  if (path.size() == 3 && noun == "members" && path[2] == "remove")
+    return post ? remove_member(call) : wrong_method("POST");
+  if (path.size() == 4 && noun == "persons" && (path[3] == "disable" || path[3] == "enable"))
+    return post ? set_person(call, path[2], path[3]) : wrong_method("POST");
   if (path.size() == 4 && noun == "nodes") {
     if (path[3] != "drain" && path[3] != "resume" && path[3] != "evacuate") return missing();
     return post ? set_node(call, path[2], path[3]) : wrong_method("POST");

@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "api/fields.h"
+#include "core/authorise.h"
 #include "live/live.h"
 #include "net/http_server.h"
 
@@ -17,8 +18,10 @@ namespace tenbin {
 struct Caller {
   PersonId person;
   Role role = Role::member;
+  bool read_only = false;  // the token may ask questions and give no commands
   Language language = Language::english;
 
+  /// All projects' jobs, and so never a list of some of them.
   bool sees_all() const { return role != Role::member; }
 };
 
@@ -64,6 +67,9 @@ class Api {
   void cancel(const CallPtr& call, JobId job);
   void set_node(const CallPtr& call, const std::string& node, const std::string& verb);
   void create_token(const CallPtr& call);
+  void tokens(const CallPtr& call);
+  void remove_member(const CallPtr& call);
+  void set_person(const CallPtr& call, const std::string& person, const std::string& verb);
   void revoke_token(const CallPtr& call, TokenId token);
 
   // Questions
@@ -80,7 +86,14 @@ class Api {
   void fleet(const CallPtr& call);
   void whoami(const CallPtr& call);
 
-  bool may_see(const World& world, const Caller& caller, ProjectId project) const;
+  // The table of rights (core/authorise.h), asked for the caller. A project alone: its jobs.
+  static bool may_see(const World& world, const Caller& caller, Question question,
+                      const Scope& scope = {}) {
+    return tenbin::may_see(world, caller.person, question, scope);
+  }
+  static bool may_see(const World& world, const Caller& caller, ProjectId project) {
+    return may_see(world, caller, Question::jobs, {.project = project});
+  }
   bool may_see(const Caller& caller, std::string_view project) const;
   void slowly(std::function<void()> work);
   void work();
@@ -112,6 +125,9 @@ std::optional<Complaint> read_job(JsonValue body, Arena& arena, SubmitJob& comma
 
 void write_job(JsonWriter& out, const World& world, JobId id, const Job& job);
 void write_job(JsonWriter& out, const SettledJob& job);
+
+/// The scope of a job that is over.
+Scope scope_of(const World& world, const SettledJob& job);
 
 /// Sums over shares, as balances and statements show them.
 struct Sums {

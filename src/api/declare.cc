@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 
 #include "api/api.h"
@@ -85,7 +86,14 @@ constexpr std::array<Kind, 14> kinds{{
                             f.choice("role", Role::member)};
      }},
     {"member",
-     [](Fields& f) -> Command { return DeclareMember{f.text("project"), f.text("person")}; }},
+     [](Fields& f) -> Command {
+       const Text programme = f.text("programme", Need::optional);
+       // In a project one is a member if nothing else is said; in a programme there is no such
+       // role.
+       if (!programme.empty()) f.text("role");
+       return DeclareMember{f.text("project", programme.empty() ? Need::required : Need::optional),
+                            f.text("person"), f.choice("role", ScopedRole::member), programme};
+     }},
     {"pool", [](Fields& f) -> Command { return read_pool(f); }},
     {"node",
      [](Fields& f) -> Command {
@@ -109,12 +117,55 @@ Text name_in(JsonValue body) {
   return {};
 }
 
-std::string declared_json(std::string_view kind, std::string_view name, bool created,
+/// Whether what a declaration names is there already, so that its answer can say created or
+/// changed.
+bool is_there(const World& world, const Command& command) {
+  const World::Index& index = world.index;
+  const auto has = [](const auto& names, Text name) { return names.find(name) != names.end(); };
+  const auto is_member = [](const auto& names, const auto& rows, Text name, PersonId person) {
+    const auto found = names.find(name);
+    return found != names.end() &&
+           std::ranges::count(rows.at(found->second).members, person, &Membership::person) > 0;
+  };
+  return std::visit(
+      [&](const auto& c) {
+        using C = std::remove_cvref_t<decltype(c)>;
+        if constexpr (std::is_same_v<C, DeclareFunder>) return has(index.funders, c.name);
+        if constexpr (std::is_same_v<C, DeclareProgramme>) return has(index.programmes, c.name);
+        if constexpr (std::is_same_v<C, DeclareOrganisation>)
+          return has(index.organisations, c.name);
+        if constexpr (std::is_same_v<C, DeclareGrant>) return has(index.grants, c.name);
+        if constexpr (std::is_same_v<C, DeclareLot>) return has(index.lots, c.name);
+        if constexpr (std::is_same_v<C, DeclareProject>) return has(index.projects, c.name);
+        if constexpr (std::is_same_v<C, DeclareAllocation>) return has(index.allocations, c.name);
+        if constexpr (std::is_same_v<C, DeclarePerson>) return has(index.persons, c.name);
+        if constexpr (std::is_same_v<C, DeclareProvider>) return has(index.providers, c.name);
+        if constexpr (std::is_same_v<C, DeclareRegion>) return has(index.regions, c.name);
+        if constexpr (std::is_same_v<C, DeclarePool>) return has(index.pools, c.name);
+        if constexpr (std::is_same_v<C, DeclareNode>) return has(index.nodes, c.name);
+        if constexpr (std::is_same_v<C, SetPolicy>) return true;
+        if constexpr (std::is_same_v<C, SetPrice>) {
+          const auto pool = index.pools.find(c.pool);
+          return pool != index.pools.end() && !world.pools.at(pool->second).prices.empty();
+        }
+        if constexpr (std::is_same_v<C, DeclareMember>) {
+          const auto person = index.persons.find(c.person);
+          if (person == index.persons.end()) return false;
+          return is_member(index.projects, world.projects, c.project, person->second) ||
+                 is_member(index.programmes, world.programmes, c.programme, person->second);
+        }
+        return false;
+      },
+      command);
+}
+
+std::string declared_json(std::string_view kind, std::string_view name, bool there, bool changed,
                           std::uint64_t id) {
   std::string body;
   JsonWriter out(body);
   out.begin_object().member("kind", kind).member("name", name);
-  out.member("result", created ? "created" : "unchanged").member("id", id).end_object();
+  out.member("result", !changed ? "unchanged" : there ? "changed" : "created");
+  out.member("id", id).end_object();
   return body;
 }
 
@@ -158,9 +209,11 @@ void Api::declare(const CallPtr& call, std::string_view kind) {
   }
   message.asked.request = *id;
   const std::string name(name_in(*body));
-  ask(call, std::move(message), [kind = std::string(kind), name](const Answer& answer) {
-    return ok(declared_json(kind, name, answer.changed, answer.decision.value_or(0)),
-              answer.changed ? 201 : 200);
+  const bool there =
+      live_.read([&](const World& world) { return is_there(world, message.asked.command); });
+  ask(call, std::move(message), [kind = std::string(kind), name, there](const Answer& answer) {
+    return ok(declared_json(kind, name, there, answer.changed, answer.decision.value_or(0)),
+              answer.changed && !there ? 201 : 200);
   });
 }
 
@@ -234,11 +287,13 @@ void Api::apply_all(const CallPtr& call) {
   *step = [this, sequence, finish, weak = std::weak_ptr(step)] {
     if (sequence->next == sequence->messages.size()) return finish(nullptr);
     Message message = std::move(sequence->messages[sequence->next]);
-    message.reply = [sequence, finish, self = weak.lock()](const Answer& answer) {
+    const bool there =
+        live_.read([&](const World& world) { return is_there(world, message.asked.command); });
+    message.reply = [sequence, finish, there, self = weak.lock()](const Answer& answer) {
       if (!answer.decision) return finish(&answer.decision.error());
       const auto& [kind, name] = sequence->names[sequence->next];
       if (!sequence->items.empty()) sequence->items += ',';
-      sequence->items += declared_json(kind, name, answer.changed, *answer.decision);
+      sequence->items += declared_json(kind, name, there, answer.changed, *answer.decision);
       ++sequence->next;
       (*self)();
     };

@@ -39,12 +39,16 @@ constexpr auto nothing_more = [](auto, const auto&) {};
 }  // namespace
 
 void Api::list(const CallPtr& call, std::string_view kind) {
-  const bool of_fleet =
-      kind == "provider" || kind == "region" || kind == "pool" || kind == "node" || kind == "price";
-  const bool of_projects = kind == "project" || kind == "allocation";
-  if (!call->caller.sees_all() && !of_fleet && !of_projects) {
-    return call->reply(problem(refuse(Reason::not_permitted), call->caller.language));
-  }
+  // Lists show what one may see; who could never see any of a kind is told so.
+  const bool some = live_.read([&](const World& world) {
+    return kind == "funder"         ? may_see(world, call->caller, Question::funders)
+           : kind == "organisation" ? may_see(world, call->caller, Question::organisations)
+           : kind == "person"       ? may_see(world, call->caller, Question::person)
+           : kind == "programme" || kind == "grant" || kind == "lot"
+               ? may_see(world, call->caller, Question::programme)
+               : true;
+  });
+  if (!some) return call->reply(problem(refuse(Reason::not_permitted), call->caller.language));
   std::string body = live_.read([&](const World& world) {
     std::string text;
     JsonWriter out(text);
@@ -61,7 +65,10 @@ void Api::list(const CallPtr& call, std::string_view kind) {
             .member("in_lots", text_of(account.debits_posted));
       });
     } else if (kind == "programme") {
-      each_row(out, world.programmes, nothing_more);
+      world.programmes.each([&](ProgrammeId id, const Programme& p) {
+        if (!may_see(world, call->caller, Question::programme, {.programme = id})) return;
+        out.begin_object().member("name", p.name).member("title", p.title).end_object();
+      });
     } else if (kind == "organisation") {
       each_row(out, world.organisations, nothing_more);
     } else if (kind == "provider") {
@@ -69,13 +76,21 @@ void Api::list(const CallPtr& call, std::string_view kind) {
     } else if (kind == "region") {
       each_row(out, world.regions, nothing_more);
     } else if (kind == "grant") {
-      each_row(out, world.grants, [&](GrantId, const Grant& g) {
+      world.grants.each([&](GrantId, const Grant& g) {
+        if (!may_see(world, call->caller, Question::programme, {.programme = g.programme})) return;
+        out.begin_object().member("name", g.name).member("title", g.title);
         out.member("programme", world.programmes.at(g.programme).name);
-        out.member("organisation", world.organisations.at(g.organisation).name);
+        out.member("organisation", world.organisations.at(g.organisation).name).end_object();
       });
     } else if (kind == "lot") {
-      each_row(out, world.lots, [&](LotId, const Lot& lot) {
-        out.member("grant", world.grants.at(lot.grant).name)
+      world.lots.each([&](LotId, const Lot& lot) {
+        if (!may_see(world, call->caller, Question::programme,
+                     {.programme = world.grants.at(lot.grant).programme})) {
+          return;
+        }
+        out.begin_object()
+            .member("name", lot.name)
+            .member("grant", world.grants.at(lot.grant).name)
             .member("funder", world.funders.at(lot.funder).name);
         write_money(out, "amount", lot.amount);
         out.member("valid_from", text_of(lot.valid_from)).member("expires", text_of(lot.expires));
@@ -85,38 +100,66 @@ void Api::list(const CallPtr& call, std::string_view kind) {
         });
         out.end_array().member("credits", text_of(lot.credits));
         out.member("unallocated", text_of(world.accounts.at(lot.unallocated).free()))
-            .member("expired", lot.expired);
+            .member("expired", lot.expired)
+            .end_object();
       });
     } else if (kind == "project") {
       world.projects.each([&](ProjectId id, const Project& p) {
-        if (!may_see(world, call->caller, id)) return;
+        const Scope scope{.project = id};
+        if (!may_see(world, call->caller, Question::project, scope)) return;
         out.begin_object().member("name", p.name).member("title", p.title);
-        out.member("organisation", world.organisations.at(p.organisation).name)
-            .key("members")
-            .begin_array();
-        for (const PersonId person : p.members) out.value(world.persons.at(person).name);
-        out.end_array().member("live_jobs", p.live_jobs).end_object();
+        out.member("organisation", world.organisations.at(p.organisation).name).key("members");
+        if (may_see(world, call->caller, Question::members, scope)) {
+          out.begin_array();
+          for (const Membership& m : p.members) out.value(world.persons.at(m.person).name);
+          out.end_array();
+        } else {
+          out.null();
+        }
+        out.key("live_jobs");
+        if (may_see(world, call->caller, id)) {
+          out.value(p.live_jobs);
+        } else {
+          out.null();
+        }
+        out.end_object();
       });
     } else if (kind == "allocation") {
       world.allocations.each([&](AllocationId, const Allocation& a) {
-        if (!may_see(world, call->caller, a.project)) return;
+        const ProgrammeId programme = world.grants.at(a.grant).programme;
+        if (!may_see(world, call->caller, Question::allocation,
+                     {.project = a.project, .programme = programme})) {
+          return;
+        }
         out.begin_object().member("name", a.name).member("grant", world.grants.at(a.grant).name);
         out.member("project", world.projects.at(a.project).name)
             .member("amount", text_of(a.amount));
         out.member("lot", a.lot).end_object();
       });
     } else if (kind == "person") {
-      each_row(out, world.persons, [&](PersonId, const Person& p) {
+      world.persons.each([&](PersonId id, const Person& p) {
+        if (!may_see(world, call->caller, Question::person, {.owner = id})) return;
+        out.begin_object().member("name", p.name).member("title", p.title);
         out.member("role", enum_names(Role{})[static_cast<std::size_t>(p.role)]);
+        out.member("disabled", p.disabled).end_object();
       });
     } else if (kind == "member") {
-      world.projects.each([&](ProjectId, const Project& p) {
-        for (const PersonId person : p.members) {
+      const auto write_members = [&](std::string_view where, const auto& row) {
+        for (const Membership& m : row.members) {
           out.begin_object()
-              .member("project", p.name)
-              .member("person", world.persons.at(person).name)
-              .end_object();
+              .member(where, row.name)
+              .member("person", world.persons.at(m.person).name);
+          out.member("role", enum_names(ScopedRole{})[static_cast<std::size_t>(m.role)]);
+          out.end_object();
         }
+      };
+      world.programmes.each([&](ProgrammeId id, const Programme& p) {
+        if (may_see(world, call->caller, Question::programme, {.programme = id}))
+          write_members("programme", p);
+      });
+      world.projects.each([&](ProjectId id, const Project& p) {
+        if (may_see(world, call->caller, Question::members, {.project = id}))
+          write_members("project", p);
       });
     } else if (kind == "pool") {
       each_row(out, world.pools, [&](PoolId, const Pool& p) {

@@ -381,22 +381,28 @@ void Api::output(const CallPtr& call, JobId id) {
                                call->caller.language));
   }
   slowly([this, call, id, rank, offset, attempt, stream]() mutable {
-    std::string project;
+    Scope scope;
     live_.read([&](const World& world) {
       if (const Job* job = world.jobs.find(id)) {
-        project = world.projects.at(job->project).name;
+        scope = scope_of(*job);
         if (attempt == 0) attempt = job->attempt;
       }
     });
-    if (project.empty()) {
+    if (!scope.project) {
       live_.catch_up_history();
       if (const auto settled = live_.history().job(id.value); settled && *settled) {
-        project = (*settled)->project;
+        live_.read([&](const World& world) { scope = scope_of(world, **settled); });
         if (attempt == 0) attempt = (*settled)->attempts;
       }
     }
-    if (project.empty() || !may_see(call->caller, project)) {
-      return call->reply(problem(refuse(Reason::unknown_job), call->caller.language));
+    // Who sees the job but not its work is told so; for others there is no such job.
+    const auto [job_seen, work_seen] = live_.read([&](const World& world) {
+      return std::pair(scope.project && may_see(world, call->caller, Question::jobs, scope),
+                       scope.project && may_see(world, call->caller, Question::work, scope));
+    });
+    if (!work_seen) {
+      const Reason reason = job_seen ? Reason::not_permitted : Reason::unknown_job;
+      return call->reply(problem(refuse(reason), call->caller.language));
     }
     net::Response response{.status = 200, .content_type = "application/octet-stream"};
     const std::string path = live_.executor().output_file(
@@ -415,6 +421,13 @@ void Api::output(const CallPtr& call, JobId id) {
         std::to_string(offset + static_cast<std::int64_t>(response.body.size())));
     call->reply(std::move(response));
   });
+}
+
+Scope scope_of(const World& world, const SettledJob& job) {
+  const auto project = world.index.projects.find(job.project);
+  const auto person = world.index.persons.find(job.person);
+  return {.project = project == world.index.projects.end() ? ProjectId{} : project->second,
+          .owner = person == world.index.persons.end() ? PersonId{} : person->second};
 }
 
 void Api::quote(const CallPtr& call) {

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "api/api.h"
 
@@ -18,12 +19,27 @@ Credits amount_of(const World& world, const Share& share) {
   return world.accounts.at(share.free).credits_posted;
 }
 
+/// The shares of a project that a person may see: all, or those of the programmes of which the
+/// person has a role.
+std::vector<ShareId> seen_shares(const World& world, PersonId by, ProjectId project) {
+  std::vector<ShareId> shares;
+  for (const ShareId s : world.projects.at(project).shares) {
+    const Lot& lot = world.lots.at(world.shares.at(s).lot);
+    if (may_see(world, by, Question::allocation,
+                {.project = project, .programme = world.grants.at(lot.grant).programme})) {
+      shares.push_back(s);
+    }
+  }
+  return shares;
+}
+
 /// The balance's members, without the braces around them.
-void write_balance(JsonWriter& out, const World& world, ProjectId id) {
+void write_balance(JsonWriter& out, const World& world, PersonId by, ProjectId id) {
   const Project& project = world.projects.at(id);
+  const std::vector<ShareId> shares = seen_shares(world, by, id);
   Sums sums;
   Credits allocated;
-  for (const ShareId s : project.shares) {
+  for (const ShareId s : shares) {
     sums.add(world, world.shares.at(s));
     allocated += amount_of(world, world.shares.at(s));
   }
@@ -32,7 +48,7 @@ void write_balance(JsonWriter& out, const World& world, ProjectId id) {
       .member("allocated", text_of(allocated));
   write_sums(out, sums);
   out.key("shares").begin_array();
-  for (const ShareId s : project.shares) {
+  for (const ShareId s : shares) {
     const Share& share = world.shares.at(s);
     const Lot& lot = world.lots.at(share.lot);
     Sums one;
@@ -72,12 +88,14 @@ void Sums::add(const World& world, const Share& share) {
 void Api::balance(const CallPtr& call, const std::string& name) {
   const auto text = live_.read([&](const World& world) -> std::optional<std::string> {
     const auto found = world.index.projects.find(name);
-    if (found == world.index.projects.end() || !may_see(world, call->caller, found->second))
+    if (found == world.index.projects.end() ||
+        !may_see(world, call->caller, Question::credit, {.project = found->second})) {
       return std::nullopt;
+    }
     std::string body;
     JsonWriter out(body);
     out.begin_object();
-    write_balance(out, world, found->second);
+    write_balance(out, world, call->caller.person, found->second);
     out.end_object();
     return body;
   });
@@ -91,17 +109,20 @@ void Api::project_statement(const CallPtr& call, const std::string& name) {
     out.begin_object();
     bool there = false, adds_up = true;
     std::map<std::pair<std::string, std::string>, Credits> paid;  // funder, grant
+    std::set<std::string, std::less<>> grants;                    // whose charges are shown
     Credits spent;
     live_.read([&](const World& world) {
       const auto found = world.index.projects.find(name);
-      there = found != world.index.projects.end() && may_see(world, call->caller, found->second);
+      there = found != world.index.projects.end() &&
+              may_see(world, call->caller, Question::credit, {.project = found->second});
       if (!there) return;
-      write_balance(out, world, found->second);
+      write_balance(out, world, call->caller.person, found->second);
       Sums sums;
       Credits allocated;
-      for (const ShareId s : world.projects.at(found->second).shares) {
+      for (const ShareId s : seen_shares(world, call->caller.person, found->second)) {
         const Share& share = world.shares.at(s);
         const Lot& lot = world.lots.at(share.lot);
+        grants.insert(world.grants.at(lot.grant).name);
         const Credits used = world.accounts.at(share.used).balance();
         if (used > Credits{0})
           paid[{world.funders.at(lot.funder).name, world.grants.at(lot.grant).name}] += used;
@@ -121,8 +142,11 @@ void Api::project_statement(const CallPtr& call, const std::string& name) {
     std::uint64_t after = 0;
     constexpr std::size_t part = 10'000;
     for (;;) {
-      const auto rows = live_.history().charges(name, after, part);
+      auto rows = live_.history().charges(name, after, part);
       if (!rows) return call->reply(server_problem(500, "internal_error"));
+      const bool last = rows->size() < part;
+      if (!rows->empty()) after = rows->back().sequence;
+      std::erase_if(*rows, [&](const ChargeRow& row) { return !grants.contains(row.grant); });
       for (std::size_t i = 0; i < rows->size();) {
         const std::uint64_t job_id = (*rows)[i].job;
         const auto job = live_.history().job(job_id);
@@ -144,8 +168,7 @@ void Api::project_statement(const CallPtr& call, const std::string& name) {
         out.end_array().end_object();
         listed += charged;
       }
-      if (rows->size() < part) break;
-      after = rows->back().sequence;
+      if (last) break;
     }
     out.end_array().key("paid_by").begin_array();
     Credits paid_sum;
@@ -165,8 +188,9 @@ void Api::project_statement(const CallPtr& call, const std::string& name) {
 }
 
 void Api::statement(const CallPtr& call) {
-  if (!call->caller.sees_all())
-    return call->reply(problem(refuse(Reason::not_permitted), call->caller.language));
+  const bool any = live_.read(
+      [&](const World& world) { return may_see(world, call->caller, Question::spending); });
+  if (!any) return call->reply(problem(refuse(Reason::not_permitted), call->caller.language));
   struct Row {
     Sums sums;
     Credits in_lots, unallocated;
@@ -187,8 +211,15 @@ void Api::statement(const CallPtr& call) {
     write_sums(out, row.sums);
   };
   std::string body = live_.read([&](const World& world) {
+    // Who has a role in programmes only sees their grants, and not what funders give to others.
+    const bool all_funders = may_see(world, call->caller, Question::funders);
+    const auto seen = [&](const Lot& lot) {
+      return may_see(world, call->caller, Question::spending,
+                     {.programme = world.grants.at(lot.grant).programme});
+    };
     std::map<std::pair<FunderId, GrantId>, Row> rows;
     world.lots.each([&](LotId, const Lot& lot) {
+      if (!seen(lot)) return;
       Row& row = rows[{lot.funder, lot.grant}];
       row.in_lots += lot.credits;
       const Account& unallocated = world.accounts.at(lot.unallocated);
@@ -197,6 +228,7 @@ void Api::statement(const CallPtr& call) {
     });
     world.shares.each([&](ShareId, const Share& share) {
       const Lot& lot = world.lots.at(share.lot);
+      if (!seen(lot)) return;
       Sums one;
       one.add(world, share);
       one.expired = {};  // counted with its lot
@@ -209,12 +241,21 @@ void Api::statement(const CallPtr& call) {
     world.funders.each([&](FunderId id, const Funder& funder) {
       const Account& account = world.accounts.at(funder.account);
       Row all;
+      bool gives = false;
       for (const auto& [key, row] : rows) {
-        if (key.first == id) all.add(row);
+        if (key.first != id) continue;
+        all.add(row);
+        gives = true;
       }
-      adds_up = adds_up && all.adds_up() && all.in_lots == account.debits_posted;
+      if (!all_funders && !gives) return;
+      adds_up = adds_up && all.adds_up() && (!all_funders || all.in_lots == account.debits_posted);
       out.begin_object().member("funder", funder.name).member("title", funder.title);
-      out.member("promised", text_of(account.overdraft));
+      out.key("promised");
+      if (all_funders) {
+        out.value(text_of(account.overdraft));
+      } else {
+        out.null();
+      }
       write_row(out, all);
       out.key("grants").begin_array();
       for (const auto& [key, row] : rows) {

@@ -1,6 +1,8 @@
 #include <fcntl.h>
 #include <sys/random.h>
 
+#include <algorithm>
+
 #include "api/api.h"
 #include "codec/hash.h"
 
@@ -8,6 +10,8 @@ namespace tenbin {
 
 namespace {
 
+// Enough to tell tokens apart, and far from enough to guess the other 240 bits.
+constexpr std::size_t hint_characters = 4;
 constexpr Span token_life{365LL * 86'400'000};
 
 std::string new_secret() {
@@ -26,16 +30,20 @@ std::optional<Caller> Api::recognise(const net::Request& request) const {
   constexpr std::string_view scheme = "Bearer ";
   const std::string_view header = request.header("Authorization");
   if (!header.starts_with(scheme)) return std::nullopt;
-  // The secret is looked up by its hash: how long that takes tells nothing about any secret.
+  // The secret is looked up by its hash. How long that takes can tell something about hashes, and
+  // nothing about a secret: 256 random bits cannot be found from the beginning of their hash.
   const Hash hash = hash_of(header.substr(scheme.size()));
   const Instant now = live_.now();
   return live_.read([&](const World& world) -> std::optional<Caller> {
     const auto found = world.index.tokens.find(hash);
     if (found == world.index.tokens.end()) return std::nullopt;
     const Token& token = world.tokens.at(found->second);
-    if (token.revoked || now >= token.expires) return std::nullopt;
-    return Caller{token.person, world.persons.at(token.person).role,
-                  language_of(request.header("Accept-Language"))};
+    const Person& person = world.persons.at(token.person);
+    if (token.revoked || now >= token.expires || person.disabled) return std::nullopt;
+    return Caller{.person = token.person,
+                  .role = person.role,
+                  .read_only = token.read_only,
+                  .language = language_of(request.header("Accept-Language"))};
   });
 }
 
@@ -46,13 +54,26 @@ void Api::whoami(const CallPtr& call) {
     JsonWriter out(text);
     out.begin_object().member("person", person.name).member("title", person.title);
     out.member("role", enum_names(Role{})[static_cast<std::size_t>(person.role)])
-        .key("projects")
-        .begin_array();
+        .member("read_only", call->caller.read_only);
+    const auto mine = [&](const Members& members) {
+      return std::ranges::find(members, call->caller.person, &Membership::person);
+    };
+    out.key("projects").begin_array();
     world.projects.each([&](ProjectId, const Project& p) {
-      for (const PersonId member : p.members) {
-        if (member == call->caller.person) out.value(p.name);
-      }
+      if (mine(p.members) != p.members.end()) out.value(p.name);
     });
+    out.end_array().key("roles").begin_array();
+    const auto write_roles = [&](std::string_view kind, const auto& rows) {
+      rows.each([&](auto, const auto& row) {
+        const auto m = mine(row.members);
+        if (m == row.members.end()) return;
+        out.begin_object().member(kind, row.name);
+        out.member("role", enum_names(ScopedRole{})[static_cast<std::size_t>(m->role)]);
+        out.end_object();
+      });
+    };
+    write_roles("programme", world.programmes);
+    write_roles("project", world.projects);
     out.end_array().end_object();
     return text;
   });
@@ -72,10 +93,15 @@ void Api::create_token(const CallPtr& call) {
                       "本文が JSON ではありません"});
   Fields f(*body, message.texts);
   CreateToken c{.person = f.text("person"), .label = f.text("label", Need::optional)};
+  const Text scope = f.text("scope", Need::optional);
+  if (!scope.empty() && scope != "full" && scope != "read")
+    f.complain("scope", "expected full or read", "full か read を指定してください");
+  c.read_only = scope == "read";
   c.expires = f.instant("expires", live_.now() + token_life, Need::optional);
   if (auto complaint = f.finish()) return refuse_it(*complaint);
   const std::string secret = new_secret();
   c.hash = hash_of(secret);
+  c.hint = message.texts.text(std::string_view(secret).substr(secret.size() - hint_characters));
   // The secret is made here and never stored, so a repeat cannot be answered with it again: the
   // request is asked without its id, and a repeat makes another token.
   message.asked.command = c;
@@ -84,6 +110,78 @@ void Api::create_token(const CallPtr& call) {
     JsonWriter out(text);
     out.begin_object().member("id", *answer.decision).member("token", secret).end_object();
     return ok(std::move(text), 201);
+  });
+}
+
+void Api::tokens(const CallPtr& call) {
+  std::string body = live_.read([&](const World& world) {
+    std::string text;
+    JsonWriter out(text);
+    out.begin_object().key("items").begin_array();
+    const Instant now = live_.now();
+    world.tokens.each([&](TokenId id, const Token& token) {
+      if (!may_see(world, call->caller, Question::tokens, {.owner = token.person})) return;
+      out.begin_object()
+          .member("id", id.value)
+          .member("person", world.persons.at(token.person).name);
+      out.member("label", token.label).member("ends_in", token.hint);
+      out.member("scope", token.read_only ? "read" : "full");
+      out.member("expires", text_of(token.expires)).member("revoked", token.revoked);
+      out.member("state", token.revoked                             ? "revoked"
+                          : now >= token.expires                    ? "expired"
+                          : world.persons.at(token.person).disabled ? "disabled"
+                                                                    : "valid");
+      out.end_object();
+    });
+    out.end_array().end_object();
+    return text;
+  });
+  call->reply(ok(std::move(body)));
+}
+
+void Api::remove_member(const CallPtr& call) {
+  const auto id = request_id(call);
+  if (!id) return;
+  const auto body = document_.parse(call->request.body);
+  if (!body) {
+    return call->reply(
+        problem(Complaint{400, "malformed_request", "the body is not JSON: " + body.error().what,
+                          "本文が JSON ではありません：" + body.error().what},
+                call->caller.language));
+  }
+  Message message;
+  Fields f(*body, message.texts);
+  const RemoveMember c{.project = f.text("project", Need::optional),
+                       .person = f.text("person"),
+                       .programme = f.text("programme", Need::optional)};
+  if (auto complaint = f.finish()) return call->reply(problem(*complaint, call->caller.language));
+  message.asked.request = *id;
+  message.asked.command = c;
+  ask(call, std::move(message), [person = std::string(c.person)](const Answer& answer) {
+    std::string text;
+    JsonWriter out(text);
+    out.begin_object().member("kind", "member").member("name", person);
+    out.member("result", answer.changed ? "removed" : "unchanged").end_object();
+    return ok(std::move(text));
+  });
+}
+
+void Api::set_person(const CallPtr& call, const std::string& person, const std::string& verb) {
+  const auto id = request_id(call);
+  if (!id) return;
+  Message message;
+  message.asked.request = *id;
+  const Text name = message.texts.text(person);
+  if (verb == "disable") {
+    message.asked.command = DisablePerson{name};
+  } else {
+    message.asked.command = EnablePerson{name};
+  }
+  ask(call, std::move(message), [person, disabled = verb == "disable"](const Answer&) {
+    std::string text;
+    JsonWriter out(text);
+    out.begin_object().member("person", person).member("disabled", disabled).end_object();
+    return ok(std::move(text));
   });
 }
 

@@ -31,7 +31,8 @@ Language language_of(std::string_view accept) {
 int status_of(Reason reason) {
   using enum Reason;
   switch (reason) {
-    case not_permitted: return 403;
+    case not_permitted:
+    case token_read_only: return 403;
     case unknown_funder:
     case unknown_programme:
     case unknown_organisation:
@@ -51,6 +52,12 @@ int status_of(Reason reason) {
     case insufficient_grant:
     case commitment_exceeded: return 402;
     case name_taken:
+    case name_in_use:
+    case last_officer:
+    case person_disabled:
+    case commitment_in_use:
+    case lot_in_use:
+    case allocation_in_use:
     case lot_expired:
     case lot_not_expired:
     case job_not_running:
@@ -67,6 +74,9 @@ int status_of(Reason reason) {
     case amount_too_large:
     case currency_invalid:
     case validity_invalid:
+    case expiry_past:
+    case role_invalid:
+    case scope_invalid:
     case price_invalid:
     case node_shape_invalid:
     case resources_invalid:

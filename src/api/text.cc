@@ -55,7 +55,16 @@ std::string japan_time(Instant t) {
                      minute % 60);
 }
 
-std::string for_people(Figure kind, std::int64_t value) {
+const Word* word_of(Figure kind, std::int64_t value) {
+  const auto at = static_cast<std::size_t>(value);
+  if (kind == Figure::thing && at < thing_words.size()) return &thing_words[at];
+  if (kind == Figure::property && at < property_words.size()) return &property_words[at];
+  return nullptr;
+}
+
+std::string for_people(Figure kind, std::int64_t value, Language language) {
+  if (const Word* word = word_of(kind, value))
+    return std::string(language == Language::japanese ? word->japanese : word->english);
   if (kind == Figure::instant) return japan_time(Instant{value});
   if (kind == Figure::span) {
     if (value % 86'400'000 == 0) return fmt::format("{} d", value / 86'400'000);
@@ -204,6 +213,10 @@ std::string text_of_figure(Figure kind, std::int64_t value) {
     case Figure::gpus: return text_of(Gpus{value});
     case Figure::milli_cpus: return format_decimal(value, 3);
     case Figure::instant: return text_of(Instant{value});
+    case Figure::thing:
+    case Figure::property:
+      if (const Word* word = word_of(kind, value)) return std::string(word->name);
+      break;
     case Figure::none:
     case Figure::number:
     case Figure::mebibytes:
@@ -220,7 +233,7 @@ std::string text_of(const Refusal& refusal, Language language) {
     if (text[i] == '{' && i + 2 < text.size() && text[i + 2] == '}' && text[i + 1] >= '0' &&
         text[i + 1] <= '3') {
       const auto figure = static_cast<std::size_t>(text[i + 1] - '0');
-      words += for_people(reason.figures[figure], refusal.figures[figure]);
+      words += for_people(reason.figures[figure], refusal.figures[figure], language);
       i += 2;
     } else {
       words += text[i];

@@ -64,7 +64,7 @@ constexpr std::array<Right, operations> table{{
     {"credit", officer | auditor | in_programme | in_project},
     {"jobs", officer | auditor | operates | in_project},
     {"work", works | own},
-    {"quote", officer | auditor | in_project},
+    {"quote", officer | works},
     {"programme", officer | auditor | in_programme},
     {"allocation", officer | auditor | in_programme | in_project},
     {"organisations", officer | auditor | in_programme},

@@ -161,8 +161,36 @@ std::vector<Row> table() {
       {"no name", post, "/v1/regions", R"({"title": "x"})", 400, "invalid_field"},
       {"a title too long", post, "/v1/regions",
        R"({"name": "x", "title": ")" + std::string(500, 'a') + R"("})", 422, "title_too_long"},
-      {"another of the same name", post, "/v1/regions", R"({"name": "region", "title": "other"})",
-       409, "name_taken"},
+      {"another of the same name", post, "/v1/nodes",
+       R"({"name": "node-0", "pool": "pool", "first_device": 1})", 409, "name_taken"},
+      {"a role that no project has", post, "/v1/members",
+       R"({"project": "project", "person": "member", "role": "officer"})", 422, "role_invalid"},
+      {"a project and a programme", post, "/v1/members",
+       R"({"project": "project", "programme": "programme", "person": "member", "role": "auditor"})",
+       422, "scope_invalid"},
+      {"a role in a programme that is not said", post, "/v1/members",
+       R"({"programme": "programme", "person": "member"})", 400, "invalid_field"},
+      {"to remove from nothing", post, "/v1/members/remove", R"({"person": "member"})", 422,
+       "scope_invalid"},
+      {"the last officer becomes a member", post, "/v1/persons", R"({"name": "admin"})", 409,
+       "last_officer"},
+      {"the last officer is disabled", post, "/v1/persons/admin/disable", "", 409, "last_officer"},
+      {"a token of an unknown scope", post, "/v1/tokens",
+       R"({"person": "member", "scope": "some"})", 400, "invalid_field"},
+      {"an allocation below what is spent", post, "/v1/allocations",
+       R"({"name": "allocation", "grant": "grant", "project": "project", "amount": "0.000001"})",
+       409, "allocation_in_use"},
+      {"a lot below what is allocated", post, "/v1/lots",
+       R"({"name": "lot", "grant": "grant", "funder": "funder", "amount": {"amount": "1", "currency": "USD"},
+           "valid_from": "2020-01-01T00:00:00Z", "expires": "2099-01-01T00:00:00Z"})",
+       409, "lot_in_use"},
+      {"a lot that ends in the past", post, "/v1/lots",
+       R"({"name": "lot", "grant": "grant", "funder": "funder", "amount": {"amount": "1500000", "currency": "USD"},
+           "valid_from": "2020-01-01T00:00:00Z", "expires": "2021-01-01T00:00:00Z"})",
+       422, "expiry_past"},
+      {"a commitment below what is in lots", post, "/v1/funders",
+       R"({"name": "funder", "commitment": {"amount": "1", "currency": "USD"}, "credits_per_unit": "1"})",
+       409, "commitment_in_use"},
       {"a kind that is not", post, "/v1/galaxies", R"({"name": "x"})", 404, "not_found"},
       {"credits with seven decimals", post, "/v1/allocations",
        R"({"name": "x", "grant": "grant", "project": "project", "amount": "0.0000001"})", 400,
@@ -344,8 +372,9 @@ TEST_CASE("bad input is answered with the documented problem and changes nothing
     check_problem(refused, 403, "not_permitted");
   }
   check_problem(member.post("/v1/nodes/node-0/drain", ""), 403, "not_permitted");
-  check_problem(member.post("/v1/tokens", R"({"person": "admin"})"), 403, "not_permitted");
-  check_problem(member.post("/v1/tokens/1/revoke", ""), 403, "not_permitted");
+  check_problem(member.post("/v1/tokens", R"({"person": "admin"})"), 404, "unknown_person");
+  check_problem(member.post("/v1/tokens", R"({"person": "no-one"})"), 404, "unknown_person");
+  check_problem(member.post("/v1/tokens/1/revoke", ""), 404, "unknown_token");
   check_problem(member.get("/v1/statement"), 403, "not_permitted");
   // Japanese, if that is what one reads
   const Reply japanese = officer.send("POST", "/v1/jobs", "{", {{"Accept-Language", "ja"}});
