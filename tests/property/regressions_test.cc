@@ -227,6 +227,121 @@ TEST_CASE("what the journal says can be read again, whatever bytes a text has") 
   CHECK(facts.size() == 1);
 }
 
+// The worked example of docs/ledger.md: what changes of amounts take and give.
+TEST_CASE("amounts are raised and lowered down to what is held, spent or allocated") {
+  Town town;
+  town.counted_pool("a", "east", 8, 1);
+  const auto refusal = [&](Command command) {
+    const Decision decision = town.ask({.command = std::move(command)});
+    REQUIRE(!decision.has_value());
+    REQUIRE(town.facts.size() == 0);
+    return decision.error();
+  };
+  const Instant end = town.now + Span{1'000 * hour};
+  const auto lot = [&](std::int64_t yens, Instant expires) {
+    return DeclareLot{"l", "g", "f", {yens, yen}, Instant{}, expires, {}};
+  };
+  const auto allocation = [](std::int64_t credits) {
+    return DeclareAllocation{"x", "g", "project", Credits{credits * 1'000'000}, "l"};
+  };
+  const auto funder = [](std::int64_t yens) {
+    return DeclareFunder{"f", "", {yens, yen}, Credits{1'000'000}};
+  };
+  const auto credits = [](std::int64_t n) { return n * 1'000'000; };
+  town.ok(lot(100, end));
+  town.ok(allocation(60));
+  const JobId job = town.submit(4, 10, east);  // holds 40
+  town.ok(Schedule{});
+  CHECK(refusal(allocation(39)) == refuse(Reason::allocation_in_use, credits(39), credits(40)));
+  town.ok(allocation(40));
+  CHECK(refusal(lot(39, end)) == refuse(Reason::lot_in_use, credits(39), credits(40)));
+  town.ok(lot(40, end));
+  CHECK(refusal(funder(39)) == refuse(Reason::commitment_in_use, credits(39), credits(40)));
+  town.ok(funder(40));
+  CHECK(refusal(allocation(41)) == refuse(Reason::insufficient_grant, credits(1), 0));
+  CHECK(refusal(lot(41, end)) == refuse(Reason::commitment_exceeded, credits(1), 0));
+  CHECK(town.world.projects.at(ProjectId{1}).shares.size() == 1);
+
+  // The job ends after 5 hours: 20 are spent, 20 come back and can be taken out again.
+  town.now = town.now + Span{5 * hour};
+  town.ok(ReportEnd{job, 1, EndKind::exited, 0, town.now});
+  CHECK(refusal(allocation(19)) == refuse(Reason::allocation_in_use, credits(19), credits(20)));
+  town.ok(allocation(20));
+  town.ok(lot(20, end));
+  town.ok(funder(20));
+  town.ok(funder(200));
+  town.ok(lot(100, end));
+  town.ok(allocation(100));
+  const Share& share = town.world.shares.at(ShareId{1});
+  CHECK(town.world.accounts.at(share.free).free() == Credits{credits(80)});
+
+  // An expiry moves to now and no further; what has expired stays so.
+  CHECK(refusal(lot(100, town.now - Span{1})) == refuse(Reason::expiry_past, town.now.ms));
+  town.ok(lot(100, end + Span{hour}));
+  town.ok(lot(100, town.now));
+  CHECK(refusal(lot(100, end)).reason == Reason::lot_expired);
+  CHECK(refusal(allocation(101)).reason == Reason::lot_expired);
+  CHECK(refusal(allocation(99)).reason == Reason::allocation_in_use);
+  town.ok(ExpireLot{LotId{1}});
+  CHECK(refusal(lot(200, end)).reason == Reason::lot_expired);
+  CHECK(town.world.accounts.at(town.world.lots.at(LotId{1}).gone).balance() ==
+        Credits{credits(80)});
+}
+
+TEST_CASE("raising and lowering for ever never reaches the end of the counters") {
+  Town town;
+  const auto lot = [&](std::int64_t yens) {
+    return DeclareLot{"l", "g", "big", {yens, yen}, Instant{}, instant_max, {}};
+  };
+  town.ok(DeclareFunder{"big", "", {2'000'000'000'000, yen}, Credits{1'000'000}});
+  town.ok(lot(2'000'000'000'000));
+  town.ok(DeclareAllocation{"x", "g", "project", Credits{1}, "l"});
+  for (int i = 0; i < 20; ++i) {  // each time more than a sixth of what 64 bits hold
+    town.ok(DeclareAllocation{"x", "g", "project", Credits{2'000'000'000'000'000'000}, "l"});
+    town.ok(DeclareAllocation{"x", "g", "project", Credits{1}, "l"});
+    town.ok(lot(1));
+    town.ok(lot(2'000'000'000'000));
+  }
+  CHECK(decode_world(encode(town.world)).has_value());
+}
+
+TEST_CASE("an earlier expiry is consumed first from then on") {
+  Town town;
+  town.counted_pool("a", "east", 8, 1);
+  town.lot("first", 100, Span{100 * hour});
+  town.lot("second", 100, Span{200 * hour});
+  REQUIRE(town.world.projects.at(ProjectId{1}).shares.front() == ShareId{1});
+  town.ok(DeclareLot{"second", "g", "f", {100, yen}, Instant{}, town.now + Span{50 * hour}, {}});
+  CHECK(town.world.projects.at(ProjectId{1}).shares.front() == ShareId{2});
+  const JobId job = town.submit(1, 1, east);
+  CHECK(town.world.jobs.at(job).legs[0].share == ShareId{2});
+}
+
+// A record of older rules has no roles, hints or scopes: it means what it meant.
+TEST_CASE("a record of older rules is read with what was true then") {
+  const std::string body =
+      R"({"rules":1,"command":{"DeclareMember":{"project":"p","person":"a"}},"events":[)"
+      R"({"MemberDeclared":{"project":1,"person":2}},)"
+      R"({"TokenCreated":{"token":1,"person":2,"label":"l","hash":")" +
+      std::string(64, 'a') + R"(","expires":5}}]})";
+  JsonDocument document;
+  Facts facts;
+  const auto read = read_record(document, body, facts);
+  REQUIRE(read.has_value());
+  const auto& command = std::get<DeclareMember>(read->asked.command);
+  CHECK(command.role == ScopedRole::member);
+  CHECK(command.programme.empty());
+  const auto& event = std::get<MemberDeclared>(facts[0]);
+  CHECK(event.role == ScopedRole::member);
+  CHECK(!event.programme);
+  CHECK(!std::get<TokenCreated>(facts[1]).read_only);
+  // Under the present rules everything has to be there.
+  std::string present = body;
+  present.replace(present.find("\"rules\":1"), 9, "\"rules\":" + std::to_string(rules_version));
+  facts.clear();
+  CHECK(!read_record(document, present, facts).has_value());
+}
+
 TEST_CASE("a snapshot whose rows contradict each other is an error") {
   Town town;
   town.ok(DeclarePool{.name = "n",

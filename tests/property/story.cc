@@ -243,9 +243,16 @@ Command Story::any_change(const World& world, Instant now) {
       break;
     default:
       if (const Allocation* a = some(world.allocations)) {
+        Credits free;  // without it, what is held and spent is all that remains
+        world.shares.each([&](ShareId, const Share& share) {
+          if (&world.allocations.at(share.allocation) == a)
+            free += world.accounts.at(share.free).free();
+        });
+        const std::int64_t amount =
+            dice_.percent(40) ? (a->amount - free).count : near(a->amount.count);
         return DeclareAllocation{arena_.text(a->name), arena_.text(world.grants.at(a->grant).name),
-                                 arena_.text(world.projects.at(a->project).name),
-                                 Credits{near(a->amount.count)}, arena_.text(a->lot)};
+                                 arena_.text(world.projects.at(a->project).name), Credits{amount},
+                                 arena_.text(a->lot)};
       }
   }
   return any_declaration(now);
