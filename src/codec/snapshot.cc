@@ -415,6 +415,13 @@ std::string encode(const World& world) {
   return bytes;
 }
 
+bool is_older_snapshot(std::string_view bytes) {
+  In in(bytes);
+  const bool ours = in.raw(magic.size()) == magic;
+  const std::uint64_t version = in.number();
+  return ours && in.good() && version < snapshot_version;
+}
+
 Result<World> decode_world(std::string_view bytes) {
   In in(bytes);
   if (in.raw(magic.size()) != magic) return failed("not a snapshot of a World");

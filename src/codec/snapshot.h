@@ -12,6 +12,9 @@ namespace tenbin {
 
 constexpr std::uint32_t snapshot_version = 2;
 
+/// Whether the bytes are of a version before ours: such a snapshot is not needed and not read.
+bool is_older_snapshot(std::string_view bytes);
+
 /// Appends nothing but rows, in id order: two equal Worlds give the same bytes.
 /// Cost: about 100 bytes and 200 ns for a job.
 std::string encode(const World& world);

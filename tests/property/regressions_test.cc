@@ -317,6 +317,17 @@ TEST_CASE("an earlier expiry is consumed first from then on") {
   CHECK(town.world.jobs.at(job).legs[0].share == ShareId{2});
 }
 
+TEST_CASE("a snapshot of an older version is known as such, and not read") {
+  const Town town;
+  std::string bytes = encode(town.world);
+  CHECK(!is_older_snapshot(bytes));
+  bytes[8] = 1;  // after the magic
+  CHECK(is_older_snapshot(bytes));
+  CHECK(!decode_world(bytes).has_value());
+  CHECK(!is_older_snapshot("TNBWORLD"));
+  CHECK(!is_older_snapshot(""));
+}
+
 // A record of older rules has no roles, hints or scopes: it means what it meant.
 TEST_CASE("a record of older rules is read with what was true then") {
   const std::string body =

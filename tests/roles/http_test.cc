@@ -315,6 +315,73 @@ TEST_CASE("every operation, every role, one's own scope and another's, through H
   CHECK(cells > 450);
 }
 
+TEST_CASE("what one may not see is answered word for word as what is not there") {
+  Town town;
+  const std::string hidden = town.job("other", "project-b");
+  const std::string over = town.job("other", "project-b");
+  REQUIRE(town.admin().post(over + "/cancel", "").status == 200);
+  const std::string token = std::to_string(town.tokens.at("other"));
+  const std::string nothing = "/v1/jobs/999999";
+  struct Pair {
+    std::string actor, target, body, no_target, no_body;
+  };
+  const auto submit = [](const std::string& project) {
+    return "{" + quoted("project", project) + ", " + work + "}";
+  };
+  const auto member = [](const std::string& project) {
+    return object({{"project", project}, {"person", "victim"}});
+  };
+  const auto grant = [&](const std::string& programme) {
+    return object({{"name", "fresh"}, {"programme", programme}, {"organisation", "organisation"}});
+  };
+  const auto allocation = [&](const std::string& from) {
+    return object({{"name", "fresh"}, {"grant", from}, {"project", "project-a"}, {"amount", "1"}});
+  };
+  std::vector<Pair> pairs;
+  for (const std::string actor : {"nobody", "a-officer", "p-auditor", "p-member", "p-lead"}) {
+    for (const std::string& job : {hidden, over}) {
+      for (const std::string what : {"", "/explain", "/output", "/wait?timeout_ms=0"})
+        pairs.push_back({actor, job + what, "", nothing + what, ""});
+      pairs.push_back({actor, job + "/cancel", "{}", nothing + "/cancel", "{}"});
+    }
+    for (const std::string what : {"/balance", "/statement"})
+      pairs.push_back({actor, "/v1/projects/project-b" + what, "", "/v1/projects/none" + what, ""});
+    pairs.push_back({actor, "/v1/jobs", submit("project-b"), "/v1/jobs", submit("none")});
+    pairs.push_back({actor, "/v1/quote", submit("project-b"), "/v1/quote", submit("none")});
+    pairs.push_back({actor, "/v1/members", member("project-b"), "/v1/members", member("none")});
+    pairs.push_back(
+        {actor, "/v1/members/remove", member("project-b"), "/v1/members/remove", member("none")});
+    pairs.push_back({actor, "/v1/grants", grant("programme-b"), "/v1/grants", grant("none")});
+    pairs.push_back(
+        {actor, "/v1/allocations", allocation("grant-b"), "/v1/allocations", allocation("none")});
+    pairs.push_back({actor, "/v1/tokens", object({{"person", "other"}}), "/v1/tokens",
+                     object({{"person", "none"}})});
+    pairs.push_back(
+        {actor, "/v1/tokens/" + token + "/revoke", "{}", "/v1/tokens/999999/revoke", "{}"});
+  }
+  for (const Pair& pair : pairs) {
+    CAPTURE(pair.actor);
+    CAPTURE(pair.target);
+    CAPTURE(pair.body);
+    Caller& caller = town.callers.at(pair.actor);
+    const auto ask = [&](const std::string& target, const std::string& body) {
+      return body.empty() ? caller.get(target) : caller.post(target, body);
+    };
+    const Reply theirs = ask(pair.target, pair.body), none = ask(pair.no_target, pair.no_body);
+    CHECK(theirs.status >= 400);
+    CHECK(theirs.status == none.status);
+    CHECK(theirs.body == none.body);
+  }
+  // Lists leave it out, also under its name.
+  for (const std::string target : {"/v1/jobs", "/v1/jobs?project=project-b", "/v1/projects",
+                                   "/v1/allocations", "/v1/members", "/v1/fleet"}) {
+    CAPTURE(target);
+    const Reply list = town.callers.at("p-lead").get(target);
+    CHECK(list.status == 200);
+    CHECK(list.body.find("project-b") == std::string::npos);
+  }
+}
+
 TEST_CASE("tokens: shown by label and last characters, ended at once, read-only if wanted") {
   Town town;
   Caller& admin = town.admin();
