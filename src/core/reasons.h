@@ -23,7 +23,7 @@ enum class Figure : std::uint8_t {
 /// What can be declared under a name, for reasons that say what is the same. Name, English,
 /// Japanese.
 #define TENBIN_THINGS(X)                  \
-  X(thing, "thing", "もの")               \
+  X(thing, "thing", "項目")               \
   X(funder, "funder", "資金提供者")       \
   X(programme, "programme", "プログラム") \
   X(organisation, "organisation", "組織") \
@@ -39,25 +39,24 @@ enum class Figure : std::uint8_t {
   X(token, "token", "トークン")
 
 /// What may differ and cannot be changed.
-#define TENBIN_PROPERTIES(X)                            \
-  X(property, "content", "内容")                        \
-  X(currency, "currency", "通貨")                       \
-  X(rate, "rate of credits", "クレジットの換算率")      \
-  X(programme, "programme", "プログラム")               \
-  X(organisation, "organisation", "組織")               \
-  X(grant, "grant", "助成")                             \
-  X(funder, "funder", "資金提供者")                     \
-  X(project, "project", "プロジェクト")                 \
-  X(lot, "lot", "ロット")                               \
-  X(valid_from, "start of validity", "有効期間の開始")  \
-  X(regions, "list of regions", "利用できる地域")       \
-  X(provider, "provider", "提供者")                     \
-  X(region, "region", "地域")                           \
-  X(gpu_model, "GPU model", "GPU の型番")               \
-  X(node_size, "size of a node", "ノードの大きさ")      \
-  X(pool, "pool", "プール")                             \
-  X(first_device, "first device", "先頭のデバイス番号") \
-  X(hash, "hash", "ハッシュ")
+#define TENBIN_PROPERTIES(X)                           \
+  X(property, "content", "内容")                       \
+  X(currency, "currency", "通貨")                      \
+  X(rate, "rate of credits", "クレジットの換算率")     \
+  X(programme, "programme", "プログラム")              \
+  X(organisation, "organisation", "組織")              \
+  X(grant, "grant", "助成")                            \
+  X(funder, "funder", "資金提供者")                    \
+  X(project, "project", "プロジェクト")                \
+  X(lot, "lot", "ロット")                              \
+  X(valid_from, "start of validity", "有効期間の開始") \
+  X(regions, "list of regions", "利用できる地域")      \
+  X(provider, "provider", "提供者")                    \
+  X(region, "region", "地域")                          \
+  X(gpu_model, "GPU model", "GPU の型番")              \
+  X(node_size, "size of a node", "ノードの大きさ")     \
+  X(pool, "pool", "プール")                            \
+  X(first_device, "first device", "先頭のデバイス番号")
 
 #define TENBIN_WORD_NAME(name, english, japanese) name,
 enum class Thing : std::uint8_t { TENBIN_THINGS(TENBIN_WORD_NAME) };

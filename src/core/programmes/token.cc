@@ -16,7 +16,8 @@ Decision decide(const World& world, const Asked&, const CreateToken& c, Instant 
     return std::unexpected(refuse(Reason::text_invalid));
   if (c.expires <= now || c.expires > instant_max)
     return std::unexpected(refuse(Reason::validity_invalid));
-  if (!c.hash || world.index.tokens.contains(c.hash)) return differs(Thing::token, Property::hash);
+  if (!c.hash || world.index.tokens.contains(c.hash))
+    return std::unexpected(refuse(Reason::name_in_use));
   const TokenId id = world.tokens.next_id();
   facts.add(TokenCreated{id, person, facts.text(c.label), c.hash, c.expires, facts.text(c.hint),
                          c.read_only});
