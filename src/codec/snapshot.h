@@ -10,7 +10,7 @@
 
 namespace tenbin {
 
-constexpr std::uint32_t snapshot_version = 1;
+constexpr std::uint32_t snapshot_version = 2;
 
 /// Appends nothing but rows, in id order: two equal Worlds give the same bytes.
 /// Cost: about 100 bytes and 200 ns for a job.

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/declare.h"
+#include "core/jobs/tasks.h"
 
 // Who may do what, in one place.
 
@@ -60,9 +61,12 @@ bool may(const World& world, PersonId by, const Command& command) {
     bool operator()(const SubmitJob& c) const {
       return officer || is_member(world, find_name(world.index.projects, c.project), by);
     }
-    bool operator()(const CancelJob& c) const {
-      const Job* job = world.jobs.find(c.job);
-      return operates || !job || is_member(world, job->project, by);
+    bool operator()(const CancelJob& c) const { return may_change(c.job); }
+    bool operator()(const HoldJob& c) const { return may_change(c.job); }
+    bool operator()(const ReleaseJob& c) const { return may_change(c.job); }
+    bool may_change(JobId job) const {
+      const ProjectId project = project_of(world, job);
+      return operates || !project || is_member(world, project, by);
     }
     // The service's own.
     bool operator()(const ExpireLot&) const { return false; }

@@ -83,7 +83,6 @@ void evolve(World& world, const AllocationDeclared& e, Instant) {
     });
     project.shares.insert(place, share);
   }
-  unpark(world, e.project);
 }
 
 }  // namespace tenbin
