@@ -197,11 +197,7 @@ void evolve(World& world, const JobSettled& e, Instant at) {
   if (array_id) {
     JobArray& array = world.arrays.at(array_id);
     array.charged += job.charged + e.charged;
-    std::uint32_t& count = e.state == JobState::completed    ? array.completed
-                           : e.state == JobState::time_limit ? array.time_limit
-                           : e.state == JobState::cancelled  ? array.cancelled
-                                                             : array.failed;
-    ++count;
+    count_end(array, e.state);
   }
   --world.projects.at(project).live_jobs;
   world.jobs.retire(e.job);

@@ -68,6 +68,14 @@ JobState state_of(const World& world, const JobArray& array) {
   return state;
 }
 
+void count_end(JobArray& array, JobState state) {
+  std::uint32_t& count = state == JobState::completed    ? array.completed
+                         : state == JobState::time_limit ? array.time_limit
+                         : state == JobState::cancelled  ? array.cancelled
+                                                         : array.failed;
+  ++count;
+}
+
 void part(World& world, JobId row, JobId at) {
   Job& from = world.jobs.at(row);
   TENBIN_ASSERT(from.attempt == 0 && at > row && at.value - row.value <= from.more);

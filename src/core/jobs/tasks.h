@@ -26,6 +26,9 @@ Credits held_by(const World& world, const JobArray& array);
 /// Where an array as a whole is: what its tasks that live are doing, or how it ended.
 JobState state_of(const World& world, const JobArray& array);
 
+/// Counts one task of `array` that ended in `state`.
+void count_end(JobArray& array, JobState state);
+
 // ---- for evolve ----
 
 /// The tasks from `at` on, for which the row `row` has stood so far, get a row of their own.
