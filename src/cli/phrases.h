@@ -189,7 +189,7 @@ enum class Language : std::uint8_t { english, japanese };
   X(node_resumed, "node {0} takes work again", "ノード {0} への割り当てを再開しました") \
   X(node_evacuated, "node {0} takes no more work; what ran there is queued again", "ノード {0} を空けました（実行中だったジョブは待ち行列に戻りました）") \
   X(submitted, "job {0} submitted; {1} credits held", "ジョブ {0} を投入しました（{1} クレジットを確保）") \
-  X(submitted_array, "job {0} and on submitted, {1} tasks; {2} credits held", "ジョブ {0} から {1} 件を投入しました（{2} クレジットを確保）") \
+  X(submitted_array, "array {0} submitted, {1} tasks; {2} credits held", "配列ジョブ {0} を投入しました（{1} タスク、{2} クレジットを確保）") \
   X(quote_held, "{0} credits would be held until the job is over", "ジョブの終了まで {0} クレジットを確保します") \
   X(waiting, "waiting for job {0}; Ctrl-C ends the waiting, not the job", "ジョブ {0} の終了を待っています（Ctrl-C で待機だけをやめます）") \
   X(more_jobs, "there are more: --all or --limit", "続きがあります（--all か --limit で表示）") \
