@@ -108,6 +108,79 @@ struct RegionNeed {
   Credits need;
 };
 
+/// Adds what a job waits for beside room. Changes nothing if it is refused.
+std::optional<Refusal> add_conditions(const World& world, const Asked& asked, const SubmitJob& c,
+                                      JobId id, Facts& facts) {
+  std::vector<After> after;
+  JobId never_met;
+  for (const After& a : c.after) {
+    const Target target = target_of(world, a.job);
+    if (!target.project || !sees(world, asked.by, target.project)) {
+      return refuse(Reason::unknown_after, static_cast<std::int64_t>(a.job.value),
+                    outcome_memory.count / 86'400'000);
+    }
+    if (target.is == Target::Is::live) {
+      after.push_back(a);
+    } else if (a.when != When::any && (a.when == When::ok) != (target.is == Target::Is::ok)) {
+      if (!never_met) never_met = a.job;
+    }
+  }
+  const std::span<Label> labels = facts.make<Label>(c.labels.size());
+  for (std::size_t i = 0; i < labels.size(); ++i)
+    labels[i] = {facts.text(c.labels[i].key), facts.text(c.labels[i].value)};
+  facts.add(JobConditions{id, facts.list<After>(after), never_met, c.hold, c.retries, labels});
+  return std::nullopt;
+}
+
+/// What the tasks of an array hold, each the same as if they had been submitted one by one; fewer
+/// than it has if the credit is not enough for all. The dearest region comes first.
+std::vector<TaskPart> parts_of(const World& world, ProjectId project, const SubmitJob& c,
+                               std::span<const RegionNeed> needs, Instant now, Facts& facts) {
+  Legs taken, legs;
+  std::vector<TaskPart> parts;
+  auto region = needs.begin();  // those before it cannot pay for another task
+  for (std::uint32_t left = c.tasks; left > 0;) {
+    while (region != needs.end() && pick_legs(world, project, region->region, region->need, now, {},
+                                              taken.span(), legs) != region->need) {
+      ++region;
+    }
+    if (region == needs.end()) break;
+    // As many tasks as one lot pays for wholly hold the same; where two lots meet, one does.
+    std::uint32_t alike = 1;
+    if (region->need == Credits{0}) {
+      alike = left;
+    } else if (legs.size() == 1) {
+      const auto same = std::ranges::find(taken, legs[0].share, &Leg::share);
+      const Credits free = world.accounts.at(world.shares.at(legs[0].share).free).free() -
+                           (same == taken.end() ? Credits{0} : same->amount);
+      alike =
+          static_cast<std::uint32_t>(std::min<std::int64_t>(left, free.count / region->need.count));
+    }
+    parts.push_back({alike, region->need, facts.list(legs.span())});
+    left -= alike;
+    for (const Leg& leg : legs) {
+      const Credits amount{leg.amount.count * alike};
+      const auto same = std::ranges::find(taken, leg.share, &Leg::share);
+      if (same == taken.end()) {
+        taken.push_back({leg.share, amount});
+      } else {
+        same->amount += amount;
+      }
+    }
+  }
+  return parts;
+}
+
+/// The project cannot pay for all tasks even where they are cheapest.
+Refusal too_dear(const World& world, ProjectId project, const RegionNeed& cheapest,
+                 std::uint32_t tasks, Instant now) {
+  const Wide all = Wide{cheapest.need.count} * tasks;
+  const std::int64_t need = all > INT64_MAX ? INT64_MAX : static_cast<std::int64_t>(all);
+  const Spendable free = spendable(world, project, cheapest.region, now);
+  if (free.amount == Credits{0}) return refuse(Reason::no_credit, need);
+  return refuse(Reason::insufficient_credit, need, free.amount.count, free.until.ms);
+}
+
 }  // namespace
 
 Decision decide(const World& world, const Asked& asked, const SubmitJob& c, Instant now,
@@ -115,7 +188,11 @@ Decision decide(const World& world, const Asked& asked, const SubmitJob& c, Inst
   const ProjectId project = find_name(world.index.projects, c.project);
   if (!project) return std::unexpected(refuse(Reason::unknown_project));
   if (const auto refused = check_shape(c)) return std::unexpected(*refused);
-  if (const auto refused = check_conditions(c)) return std::unexpected(*refused);
+  const bool conditional =
+      !c.after.empty() || c.hold || c.retries > 0 || !c.labels.empty();  // most are not
+  if (conditional) {
+    if (const auto refused = check_conditions(c)) return std::unexpected(*refused);
+  }
   const std::uint64_t live = world.projects.at(project).live_jobs;
   if (live + c.tasks > live_jobs_max) {
     return std::unexpected(refuse(Reason::too_many_live_jobs, static_cast<std::int64_t>(live),
@@ -152,66 +229,17 @@ Decision decide(const World& world, const Asked& asked, const SubmitJob& c, Inst
   // The dearest region first: what suffices there suffices wherever the same lots may be spent.
   if (needs.size() > 1) std::ranges::stable_sort(needs, std::ranges::greater{}, &RegionNeed::need);
 
-  std::vector<After> after;
-  JobId never_met;
-  for (const After& a : c.after) {
-    const Target target = target_of(world, a.job);
-    if (!target.project || !sees(world, asked.by, target.project)) {
-      return std::unexpected(refuse(Reason::unknown_after, static_cast<std::int64_t>(a.job.value),
-                                    outcome_memory.count / 86'400'000));
-    }
-    if (target.is == Target::Is::live) {
-      after.push_back(a);
-    } else if (a.when != When::any && (a.when == When::ok) != (target.is == Target::Is::ok)) {
-      if (!never_met) never_met = a.job;
-    }
-  }
-
   const JobId id = world.jobs.next_id();
-  Legs taken, legs;
-  std::vector<TaskPart> parts;
-  const RegionNeed* region = needs.begin();  // those before it cannot pay for another task
-  for (std::uint32_t left = c.tasks; left > 0;) {
-    while (region != needs.end() && pick_legs(world, project, region->region, region->need, now, {},
-                                              taken.span(), legs) != region->need) {
-      ++region;
-    }
-    if (region == needs.end()) {
-      const RegionNeed& cheapest = needs.back();
-      const Wide all = Wide{cheapest.need.count} * c.tasks;
-      const std::int64_t need = all > INT64_MAX ? INT64_MAX : static_cast<std::int64_t>(all);
-      const Spendable free = spendable(world, project, cheapest.region, now);
-      if (free.amount == Credits{0}) return std::unexpected(refuse(Reason::no_credit, need));
-      return std::unexpected(
-          refuse(Reason::insufficient_credit, need, free.amount.count, free.until.ms));
-    }
-    if (c.tasks == 1) break;
-    // As many tasks as the same lot pays for wholly hold the same; where two lots meet, one does.
-    std::uint32_t alike = legs.size() == 1 ? left : 1;
-    if (region->need == Credits{0}) {
-      alike = left;
-    } else if (legs.size() == 1) {
-      const auto same = std::ranges::find(taken, legs[0].share, &Leg::share);
-      const Credits free = world.accounts.at(world.shares.at(legs[0].share).free).free() -
-                           (same == taken.end() ? Credits{0} : same->amount);
-      alike =
-          static_cast<std::uint32_t>(std::min<std::int64_t>(left, free.count / region->need.count));
-    }
-    parts.push_back({alike, region->need, facts.list(legs.span())});
-    left -= alike;
-    for (const Leg& leg : legs) {
-      const Credits amount{leg.amount.count * alike};
-      const auto same = std::ranges::find(taken, leg.share, &Leg::share);
-      if (same == taken.end()) {
-        taken.push_back({leg.share, amount});
-      } else {
-        same->amount += amount;
+  if (c.tasks == 1) {
+    Legs legs;
+    const RegionNeed* chosen = nullptr;
+    for (const RegionNeed& n : needs) {
+      if (pick_legs(world, project, n.region, n.need, now, {}, {}, legs) == n.need) {
+        chosen = &n;
+        break;
       }
     }
-  }
-
-  // From here on it is accepted.
-  if (c.tasks == 1) {
+    if (!chosen) return std::unexpected(too_dear(world, project, needs.back(), 1, now));
     facts.add([&] {
       return JobQueued{.job = id,
                        .project = project,
@@ -222,10 +250,16 @@ Decision decide(const World& world, const Asked& asked, const SubmitJob& c, Inst
                        .prices = prices,
                        .name = facts.text(c.name),
                        .spec = c.spec,
-                       .held = region->need,
+                       .held = chosen->need,
                        .legs = facts.list(legs.span())};
     });
   } else {
+    const std::vector<TaskPart> parts =
+        parts_of(world, project, c, {needs.data(), needs.size()}, now, facts);
+    std::uint64_t paid = 0;
+    for (const TaskPart& part : parts) paid += part.tasks;
+    if (paid < c.tasks)
+      return std::unexpected(too_dear(world, project, needs.back(), c.tasks, now));
     facts.add([&] {
       return ArrayQueued{.array = id,
                          .project = project,
@@ -241,11 +275,9 @@ Decision decide(const World& world, const Asked& asked, const SubmitJob& c, Inst
                          .parts = facts.list<TaskPart>(parts)};
     });
   }
-  if (!after.empty() || never_met || c.hold || c.retries > 0 || !c.labels.empty()) {
-    const std::span<Label> labels = facts.make<Label>(c.labels.size());
-    for (std::size_t i = 0; i < labels.size(); ++i)
-      labels[i] = {facts.text(c.labels[i].key), facts.text(c.labels[i].value)};
-    facts.add(JobConditions{id, facts.list<After>(after), never_met, c.hold, c.retries, labels});
+  if (conditional) {
+    if (const auto refused = add_conditions(world, asked, c, id, facts))
+      return std::unexpected(*refused);
   }
   return id.value;
 }
