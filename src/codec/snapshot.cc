@@ -243,10 +243,13 @@ class In {
     outcomes.set_swept(swept);
     const std::size_t pages = length();
     constexpr std::uint64_t pages_max = (std::uint64_t{1} << 34) / Outcomes::ids_per_page;
-    std::uint64_t next = 0;
+    std::uint64_t next = 0, first = 0;
     for (std::size_t i = 0; i < pages && good(); ++i) {
       const std::uint64_t step = number();
-      if (step > id_max / Outcomes::ids_per_page || (i > 0 && step > pages_max)) return fail();
+      if (i == 0) first = step;
+      if (step > id_max / Outcomes::ids_per_page ||
+          (i > 0 && (step > pages_max || next + step - first > pages_max)))
+        return fail();
       Outcomes::Page& page = outcomes.open(next + step);
       next += step + 1;
       get(page.last);
@@ -444,9 +447,15 @@ bool tasks_agree(const World& world) {
   for (const auto& [id, array] : world.arrays) {
     agree = agree && id.value > last && array.tasks >= 2 && array.tasks <= tasks_max &&
             id.value + array.tasks < world.jobs.next_id().value &&
-            world.projects.find(array.project) != nullptr && array.ended >= instant_min;
+            world.projects.find(array.project) != nullptr && array.ended >= instant_min &&
+            array.started >= instant_min && between(Credits{0}, array.held, credits_max) &&
+            between(Credits{0}, array.charged, credits_max);
     last = id.value + array.tasks;
   }
+  world.outcomes.each([&](std::uint64_t, const Outcomes::Page& page) {
+    for (const std::uint32_t ended : page.ended)
+      agree = agree && (ended == 0 || world.projects.find(ProjectId{ended >> 1}));
+  });
   last = 0;
   world.jobs.each([&](JobId id, const Job& job) {
     JobId around;
