@@ -110,6 +110,12 @@ class Service {
     child_ = 0;
   }
   double ready_s() const { return ready_s_; }
+  double resident_bytes() const {
+    std::ifstream file("/proc/" + std::to_string(child_) + "/statm");
+    double all = 0, resident = 0;
+    file >> all >> resident;
+    return resident * static_cast<double>(::sysconf(_SC_PAGESIZE));
+  }
   const std::string& url() const { return url_; }
   const std::string& token() const { return token_; }
   std::uint16_t port() const {
@@ -253,6 +259,41 @@ std::vector<Measurement> submit_http_durable(const Options& options) {
           {"submit_http_durable_p99", median(tails), "ms", options.rounds, "asked", 25, ""}};
 }
 const Registered submit{"submit_http_durable", submit_http_durable};
+
+// ---- arrays ----
+
+/// An array of a million tasks, from the request to the answer after its commit; beside it one job.
+/// And how much memory of the service it takes.
+std::vector<Measurement> array_submit(const Options& options) {
+  const TemporaryFolder folder;
+  Service service(folder / "state");
+  set_up(service);
+  net::Client client(service.url());
+  std::string array_body = job_body;
+  array_body.insert(1, R"("tasks":1000000,)");
+  const auto ask = [&](const std::string& body) {
+    const double began = now_s();
+    const auto response = client.send("POST", "/v1/jobs", service.headers(), body, Span{30'000});
+    if (!response || response->status != 201)
+      give_up("an array: " + (response ? response->body : response.error().what));
+    return now_s() - began;
+  };
+  ask(job_body);
+  const double before = service.resident_bytes();
+  Measurement seconds = in_turn(
+      {.name = "array_submit",
+       .unit = "s",
+       .limit_name = "s for one job",
+       .note = "1,000,000 tasks over HTTP, answered after its commit; "
+               "asked: 1"},
+      options, [&] { return ask(array_body); }, [&] { return ask(job_body); });
+  const double grown = service.resident_bytes() - before;
+  return {seconds,
+          {"array_memory", grown / (1e6 * options.rounds), "bytes", options.rounds,
+           "bytes of one job's row", static_cast<double>(sizeof(Job)),
+           "resident memory of the service for each task that waits"}};
+}
+const Registered array{"array_submit", array_submit};
 
 // ---- recovery ----
 

@@ -189,7 +189,12 @@ void Api::route(const CallPtr& call) {
     const JobId job_id{*id};
     if (path.size() == 3) return get ? job(call, job_id) : wrong_method("GET");
     if (path.size() != 4) return missing();
-    if (path[3] == "cancel") return post ? cancel(call, job_id) : wrong_method("POST");
+    if (path[3] == "cancel")
+      return post ? change(call, job_id, CancelJob{job_id}) : wrong_method("POST");
+    if (path[3] == "hold")
+      return post ? change(call, job_id, HoldJob{job_id}) : wrong_method("POST");
+    if (path[3] == "release")
+      return post ? change(call, job_id, ReleaseJob{job_id}) : wrong_method("POST");
     if (path[3] == "wait") return get ? wait_for_job(call, job_id) : wrong_method("GET");
     if (path[3] == "explain") return get ? explain(call, job_id) : wrong_method("GET");
     if (path[3] == "output") return get ? output(call, job_id) : wrong_method("GET");

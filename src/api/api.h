@@ -64,7 +64,8 @@ class Api {
   void declare(const CallPtr& call, std::string_view kind);
   void apply_all(const CallPtr& call);
   void submit(const CallPtr& call);
-  void cancel(const CallPtr& call, JobId job);
+  /// Cancels, holds or releases a job, a task or an array.
+  void change(const CallPtr& call, JobId job, const Command& command);
   void set_node(const CallPtr& call, const std::string& node, const std::string& verb);
   void create_token(const CallPtr& call);
   void tokens(const CallPtr& call);
@@ -95,6 +96,8 @@ class Api {
     return may_see(world, caller, Question::jobs, {.project = project});
   }
   bool may_see(const Caller& caller, std::string_view project) const;
+  /// A job or array that is over, from the history. To be called by slow work.
+  std::optional<SettledJob> settled(JobId job);
   void slowly(std::function<void()> work);
   void work();
   void expire_waiters();
@@ -125,6 +128,7 @@ std::optional<Complaint> read_job(JsonValue body, Arena& arena, SubmitJob& comma
 
 void write_job(JsonWriter& out, const World& world, JobId id, const Job& job);
 void write_job(JsonWriter& out, const SettledJob& job);
+void write_array(JsonWriter& out, const World& world, JobId id, const JobArray& array);
 
 /// The scope of a job that is over.
 Scope scope_of(const World& world, const SettledJob& job);

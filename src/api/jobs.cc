@@ -10,6 +10,7 @@
 #include "codec/spec.h"
 #include "core/fleet/price.h"
 #include "core/fleet/room.h"
+#include "core/jobs/tasks.h"
 #include "core/programmes/credit.h"
 #include "core/schedule/schedule.h"
 #include "live/effects.h"
@@ -34,6 +35,88 @@ void member_or_null(JsonWriter& out, std::string_view name, bool there, const Va
   }
 }
 
+std::string_view state_text(JobState state) {
+  return enum_names(JobState{})[static_cast<std::size_t>(state)];
+}
+
+/// Where a job, task or array is that is not over, or nothing.
+std::optional<JobState> live_state(const World& world, JobId id) {
+  if (const JobArray* array = find_array(world, id)) {
+    if (array->ended != Instant{}) return std::nullopt;
+    return state_of(world, *array);
+  }
+  const JobId row = row_of(world, id);
+  if (!row) return std::nullopt;
+  return world.jobs.at(row).state;
+}
+
+/// The project of what is not over, or none.
+ProjectId live_project(const World& world, JobId id) {
+  return live_state(world, id) ? project_of(world, id) : ProjectId{};
+}
+
+void write_conditions(JsonWriter& out, const Job& job) {
+  out.member("retries", job.retries).member("failures", job.failures).key("after").begin_array();
+  for (const After& after : job.after) {
+    out.begin_object().member("job", after.job.value);
+    out.member("when", enum_names(When{})[static_cast<std::size_t>(after.when)]).end_object();
+  }
+  out.end_array().key("labels").begin_object();
+  for (const auto& [key, value] : job.labels) out.member(key, value);
+  out.end_object().key("reason").null();
+}
+
+std::span<const After> read_after(Fields& f, Arena& arena) {
+  const JsonValue list = f.object("after", Need::optional);
+  if (!list.exists()) return {};
+  if (!list.is_array()) {
+    f.complain("after", "expected a list", "リストを指定してください");
+    return {};
+  }
+  std::vector<After> after;
+  list.each_item([&](JsonValue item) {
+    Fields one(item, arena, "after.");
+    After a;
+    a.job = JobId{static_cast<std::uint64_t>(one.integer("job", 1, INT64_MAX, 1, Need::required))};
+    a.when = one.choice("when", When::ok);
+    if (auto complaint = one.finish()) {
+      f.complain(std::move(*complaint));
+      return false;
+    }
+    after.push_back(a);
+    return after.size() <= after_max;  // more are refused anyway
+  });
+  return arena.list<After>(after);
+}
+
+std::span<const Label> read_labels(Fields& f, Arena& arena) {
+  const JsonValue object = f.object("labels", Need::optional);
+  if (!object.exists()) return {};
+  std::vector<Label> labels;
+  bool good = object.is_object();
+  if (good) {
+    object.each_member([&](std::string_view key, JsonValue value) {
+      const auto text = value.text();
+      good = good && text.has_value();
+      if (text) labels.push_back({arena.text(key), arena.text(*text)});
+      return good && labels.size() <= labels_max;
+    });
+  }
+  if (!good) {
+    f.complain("labels", "expected an object of texts", "文字列のオブジェクトを指定してください");
+    return {};
+  }
+  return arena.list<Label>(labels);
+}
+
+bool read_flag(Fields& f, std::string_view name) {
+  const JsonValue value = f.object(name, Need::optional);
+  if (!value.exists()) return false;
+  const auto flag = value.boolean();
+  if (!flag) f.complain(name, "expected true or false", "true か false を指定してください");
+  return flag.value_or(false);
+}
+
 }  // namespace
 
 std::optional<Complaint> read_job(JsonValue body, Arena& arena, SubmitJob& c,
@@ -50,6 +133,11 @@ std::optional<Complaint> read_job(JsonValue body, Arena& arena, SubmitJob& c,
   c.regions = f.texts("regions");
   c.time_limit = Span{f.integer("time_limit_ms", 1, INT64_MAX, 0, Need::required)};
   c.tasks = static_cast<std::uint32_t>(f.integer("tasks", 1, UINT32_MAX, 1));
+  c.tasks_at_once = static_cast<std::uint32_t>(f.integer("tasks_at_once", 1, UINT32_MAX, 0));
+  c.after = read_after(f, arena);
+  c.hold = read_flag(f, "hold");
+  c.retries = static_cast<std::uint32_t>(f.integer("retries", 0, UINT32_MAX, 0));
+  c.labels = read_labels(f, arena);
   if (const JsonValue spec = f.object("run", run); spec.exists()) {
     const auto parsed = read_spec(spec);
     if (!parsed) {
@@ -71,7 +159,8 @@ void write_job(JsonWriter& out, const World& world, JobId id, const Job& job) {
   const Pool* pool = world.pools.find(job.pool);
   out.begin_object().member("id", id.value);
   member_or_null(out, "array", bool(job.array), job.array.value);
-  out.member("task", job.task).member("project", world.projects.at(job.project).name);
+  member_or_null(out, "task", bool(job.array), id.value - job.array.value - 1);
+  out.key("tasks").null().member("project", world.projects.at(job.project).name);
   const Person* person = world.persons.find(job.person);
   out.member("person", person ? person->name : std::string()).member("name", job.name);
   out.member("state", enum_names(JobState{})[static_cast<std::size_t>(job.state)]);
@@ -85,9 +174,11 @@ void write_job(JsonWriter& out, const World& world, JobId id, const Job& job) {
   out.key("nodes").begin_array();
   for (const Slice& slice : job.slices) out.value(world.nodes.at(slice.node).name);
   out.end_array().member("attempt", job.attempt).member("held", text_of(job.held));
-  out.key("charged").null().key("code").null();
+  member_or_null(out, "charged", job.failures > 0, text_of(job.charged));
+  out.key("code").null();
+  write_conditions(out, job);
   const Promise* promise = job.promised ? &world.pools.at(job.promised).promise : nullptr;
-  const bool known = promise && promise->at != never;
+  const bool known = promise && promise->job == id && promise->at != never;
   member_or_null(out, "expected_start", known, known ? text_of(promise->at) : std::string());
   out.end_object();
 }
@@ -95,7 +186,18 @@ void write_job(JsonWriter& out, const World& world, JobId id, const Job& job) {
 void write_job(JsonWriter& out, const SettledJob& job) {
   out.begin_object().member("id", job.job);
   member_or_null(out, "array", job.array != 0, job.array);
-  out.member("task", job.task).member("project", job.project).member("person", job.person);
+  member_or_null(out, "task", job.array != 0 && job.tasks == 0, job.task);
+  if (job.tasks == 0) {
+    out.key("tasks").null();
+  } else {
+    out.key("tasks").begin_object().member("total", job.tasks).key("at_once").null();
+    out.member("waiting", 0).member("running", 0).member("completed", job.tasks_completed);
+    out.member("failed", job.tasks_failed).member("cancelled", job.tasks_cancelled);
+    out.member("time_limit",
+               job.tasks - job.tasks_completed - job.tasks_failed - job.tasks_cancelled)
+        .end_object();
+  }
+  out.member("project", job.project).member("person", job.person);
   out.member("name", job.name).member("state", job.state).member("shape", job.shape);
   out.member("gpus", text_of(Gpus{job.gpus_milli / job.members}))
       .member("members", job.members)
@@ -107,7 +209,39 @@ void write_job(JsonWriter& out, const SettledJob& job) {
   member_or_null(out, "pool", !job.pool.empty(), job.pool);
   out.key("nodes").begin_array().end_array().member("attempt", job.attempts);
   out.member("held", "0").member("charged", text_of(job.charged)).member("code", job.code);
+  out.key("retries").null().key("failures").null().key("after").begin_array().end_array();
+  out.key("labels").raw(job.labels.empty() ? "{}" : job.labels);
+  member_or_null(out, "reason", !job.reason.empty(), job.reason);
   out.key("expected_start").null().end_object();
+}
+
+void write_array(JsonWriter& out, const World& world, JobId id, const JobArray& array) {
+  const JobId head = *array.rows.begin();
+  const Job& job = world.jobs.at(head);
+  out.begin_object().member("id", id.value).member("array", id.value).key("task").null();
+  out.key("tasks").begin_object().member("total", array.tasks);
+  member_or_null(out, "at_once", array.at_once > 0, array.at_once);
+  out.member("waiting", array.tasks - array.active - array.over()).member("running", array.active);
+  out.member("completed", array.completed).member("failed", array.failed);
+  out.member("cancelled", array.cancelled).member("time_limit", array.time_limit).end_object();
+  out.member("project", world.projects.at(array.project).name);
+  const Person* person = world.persons.find(job.person);
+  out.member("person", person ? person->name : std::string()).member("name", job.name);
+  out.member("state", state_text(state_of(world, array)));
+  out.member("shape", shape_text(job.shape)).member("gpus", text_of(job.shape.gpus));
+  out.member("members", job.shape.members).member("time_limit_ms", job.limit.count);
+  out.member("submitted", text_of(job.submitted));
+  member_or_null(out, "started", array.started.ms > 0, text_of(array.started));
+  out.key("ended").null().key("region").null().key("pool").null();
+  out.key("nodes").begin_array().end_array().member("attempt", 0);
+  out.member("held", text_of(held_by(world, array)));
+  member_or_null(out, "charged", array.over() > 0, text_of(array.charged));
+  out.key("code").null();
+  write_conditions(out, job);
+  const Promise* promise = job.promised ? &world.pools.at(job.promised).promise : nullptr;
+  const bool known = promise && promise->at != never;
+  member_or_null(out, "expected_start", known, known ? text_of(promise->at) : std::string());
+  out.end_object();
 }
 
 // ---- commands ----
@@ -133,71 +267,93 @@ void Api::submit(const CallPtr& call) {
     const JobId first{*answer.decision};
     std::string text;
     JsonWriter out(text);
-    out.begin_object().member("job", first.value).member("tasks", tasks).key("held");
+    out.begin_object().member("job", first.value).member("tasks", tasks);
+    member_or_null(out, "first_task", tasks > 1, first.value + 1);
+    out.key("held");
     live_.read([&](const World& world) {
-      const Job* job = world.jobs.find(first);
-      if (!job) {
+      if (const JobArray* array = find_array(world, first)) {
+        out.value(text_of(array->held));
+      } else if (const Job* job = world.jobs.find(first)) {
+        out.value(text_of(job->held));
+      } else {
         out.null();  // over already
-        return;
       }
-      Credits held = job->held;
-      for (std::uint32_t t = 1; t < tasks; ++t) {
-        if (const Job* task = world.jobs.find(JobId{first.value + t})) held += task->held;
-      }
-      out.value(text_of(held));
     });
     out.end_object();
     return ok(std::move(text), 201);
   });
 }
 
-void Api::cancel(const CallPtr& call, JobId job) {
+void Api::change(const CallPtr& call, JobId job, const Command& command) {
   const auto id = request_id(call);
   if (!id) return;
-  const bool seen = live_.read([&](const World& world) {
-    const Job* row = world.jobs.find(job);
-    return !row || may_see(world, call->caller, row->project);
-  });
   const auto unknown = [call] {
     call->reply(problem(refuse(Reason::unknown_job), call->caller.language));
   };
-  if (!seen) return unknown();
-  const auto ask_it = [this, call, id = *id, job] {
+  const ProjectId project =
+      live_.read([&](const World& world) { return live_project(world, job); });
+  const auto ask_it = [this, call, id = *id, job, command] {
     Message message;
     message.asked.request = id;
-    message.asked.command = CancelJob{job};
+    message.asked.command = command;
     ask(call, std::move(message), [this, job](const Answer&) {
       std::string text;
       JsonWriter out(text);
+      const auto state = live_.read([&](const World& world) { return live_state(world, job); });
       out.begin_object().member("job", job.value);
-      const bool stopping =
-          live_.read([&](const World& world) { return world.jobs.find(job) != nullptr; });
-      out.member("state", stopping ? "stopping" : "cancelled").end_object();
+      out.member("state", state_text(state.value_or(JobState::cancelled))).end_object();
       return ok(std::move(text));
     });
   };
-  const bool over = !call->caller.sees_all() &&
-                    live_.read([&](const World& world) { return !world.jobs.find(job); });
-  if (!over) return ask_it();
+  if (project) {
+    const bool seen =
+        live_.read([&](const World& world) { return may_see(world, call->caller, project); });
+    return seen ? ask_it() : unknown();
+  }
+  if (call->caller.sees_all()) return ask_it();
   // That a job was there and is over is for those who may see it.
   slowly([this, call, job, unknown, ask_it] {
-    live_.catch_up_history();
-    const auto settled = live_.history().job(job.value);
-    if (!settled || !*settled || !may_see(call->caller, (*settled)->project)) return unknown();
+    const auto row = settled(job);
+    if (!row || !may_see(call->caller, row->project)) return unknown();
     ask_it();
   });
 }
 
 // ---- questions ----
 
+std::optional<SettledJob> Api::settled(JobId id) {
+  live_.catch_up_history();
+  if (auto row = live_.history().job(id.value); row && *row) return std::move(**row);
+  // A task that was cancelled with others before it started has no row of its own.
+  JobId array;
+  const bool task = live_.read([&](const World& world) {
+    return !live_state(world, id) && array_of_task(world, id, array) != nullptr;
+  });
+  if (!task) return std::nullopt;
+  auto row = live_.history().job(array.value);
+  if (!row || !*row) return std::nullopt;
+  SettledJob one = std::move(**row);
+  one.job = id.value;
+  one.task = static_cast<std::int32_t>(id.value - array.value - 1);
+  one.tasks = one.tasks_completed = one.tasks_failed = one.tasks_cancelled = 0;
+  one.state = state_text(JobState::cancelled);
+  one.started = {};
+  one.charged = {};
+  return one;
+}
+
 void Api::job(const CallPtr& call, JobId id) {
   const auto text = live_.read([&](const World& world) -> std::optional<std::string> {
-    const Job* job = world.jobs.find(id);
-    if (!job) return std::nullopt;
-    if (!may_see(world, call->caller, job->project)) return std::string();
+    const ProjectId project = live_project(world, id);
+    if (!project) return std::nullopt;
+    if (!may_see(world, call->caller, project)) return std::string();
     std::string t;
     JsonWriter out(t);
-    write_job(out, world, id, *job);
+    if (const JobArray* array = find_array(world, id)) {
+      write_array(out, world, id, *array);
+    } else {
+      write_job(out, world, id, world.jobs.at(row_of(world, id)));
+    }
     return t;
   });
   const auto unknown = [call] {
@@ -205,12 +361,11 @@ void Api::job(const CallPtr& call, JobId id) {
   };
   if (text) return text->empty() ? unknown() : call->reply(ok(*text));
   slowly([this, call, id, unknown] {
-    live_.catch_up_history();
-    const auto settled = live_.history().job(id.value);
-    if (!settled || !*settled || !may_see(call->caller, (*settled)->project)) return unknown();
+    const auto row = settled(id);
+    if (!row || !may_see(call->caller, row->project)) return unknown();
     std::string t;
     JsonWriter out(t);
-    write_job(out, **settled);
+    write_job(out, *row);
     call->reply(ok(std::move(t)));
   });
 }
@@ -230,8 +385,8 @@ void Api::wait_for_job(const CallPtr& call, JobId id) {
     // The lock first: a job that ends now is seen by `seen` after this waiter is there.
     const std::lock_guard lock(mutex_);
     const bool waits = !hurrying_ && !stopping_ && live_.read([&](const World& world) {
-      const Job* job = world.jobs.find(id);
-      return job && may_see(world, call->caller, job->project);
+      const ProjectId project = live_project(world, id);
+      return project && may_see(world, call->caller, project);
     });
     if (waits) {
       waiters_.emplace(id, std::pair{call, live_.now() + Span{timeout}});
@@ -243,17 +398,42 @@ void Api::wait_for_job(const CallPtr& call, JobId id) {
 }
 
 void Api::seen(std::span<const Event> events) {
-  for (const Event& event : events) {
-    const auto* settled = std::get_if<JobSettled>(&event);
-    if (!settled) continue;
-    std::vector<CallPtr> calls;
+  const auto answer = [this](JobId first, JobId last) {
+    std::vector<std::pair<JobId, CallPtr>> calls;
     {
       const std::lock_guard lock(mutex_);
-      const auto [first, last] = waiters_.equal_range(settled->job);
-      for (auto w = first; w != last; ++w) calls.push_back(w->second.first);
-      waiters_.erase(first, last);
+      const auto from = waiters_.lower_bound(first), to = waiters_.upper_bound(last);
+      for (auto w = from; w != to; ++w) calls.emplace_back(w->first, w->second.first);
+      waiters_.erase(from, to);
     }
-    for (const CallPtr& call : calls) job(call, settled->job);
+    for (const auto& [id, call] : calls) job(call, id);
+  };
+  // An array is over with its last task, and so are those who wait for it.
+  const auto array_around = [this](JobId task) {
+    return live_.read([&](const World& world) {
+      JobId id;
+      const JobArray* array = array_of_task(world, task, id);
+      return array && array->ended != Instant{} ? id : JobId{};
+    });
+  };
+  for (const Event& event : events) {
+    if (const auto* settled = std::get_if<JobSettled>(&event)) {
+      answer(settled->job, settled->job);
+      if (const JobId array = array_around(settled->job)) answer(array, array);
+    } else if (const auto* cancelled = std::get_if<TasksCancelled>(&event)) {
+      std::vector<JobId> over;
+      {
+        const std::lock_guard lock(mutex_);
+        live_.read([&](const World& world) {
+          const JobId last{cancelled->array.value + world.arrays.at(cancelled->array).tasks};
+          for (auto w = waiters_.lower_bound(cancelled->array);
+               w != waiters_.end() && w->first <= last; ++w) {
+            if (!live_state(world, w->first)) over.push_back(w->first);
+          }
+        });
+      }
+      for (const JobId id : over) answer(id, id);
+    }
   }
 }
 
@@ -308,26 +488,38 @@ void Api::jobs(const CallPtr& call) {
           if (may_see(world, call->caller, id)) projects.push_back(p.name);
         });
       }
-      std::vector<JobId> ids;
-      world.jobs.each([&](JobId id, const Job& job) {
+      const auto matches = [&](JobId id, ProjectId project, PersonId by, JobState state) {
         if (id.value >= static_cast<std::uint64_t>(before) ||
-            !may_see(world, call->caller, job.project))
-          return;
-        if (!query.project.empty() && world.projects.at(job.project).name != query.project) return;
-        if (!query.state.empty() &&
-            enum_names(JobState{})[static_cast<std::size_t>(job.state)] != query.state)
-          return;
-        if (!query.person.empty()) {
-          const Person* person = world.persons.find(job.person);
-          if (!person || person->name != query.person) return;
-        }
+            !may_see(world, call->caller, project))
+          return false;
+        if (!query.project.empty() && world.projects.at(project).name != query.project)
+          return false;
+        if (!query.state.empty() && state_text(state) != query.state) return false;
+        const Person* person = world.persons.find(by);
+        return query.person.empty() || (person && person->name == query.person);
+      };
+      // One line for an array, and one for each of its tasks that has started.
+      std::vector<JobId> ids;
+      for (const auto& [id, array] : world.arrays) {
+        if (array.ended != Instant{}) continue;
+        const Job& job = world.jobs.at(*array.rows.begin());
+        if (matches(id, array.project, job.person, state_of(world, array))) ids.push_back(id);
+      }
+      world.jobs.each([&](JobId id, const Job& job) {
+        if (job.array && job.attempt == 0) return;
+        if (!matches(id, job.project, job.person, job.state)) return;
         ids.push_back(id);
       });
+      std::ranges::sort(ids);
       const std::size_t from = ids.size() - std::min(ids.size(), query.limit);
       for (std::size_t i = from; i < ids.size(); ++i) {
         std::string text;
         JsonWriter out(text);
-        write_job(out, world, ids[i], world.jobs.at(ids[i]));
+        if (const JobArray* array = find_array(world, ids[i])) {
+          write_array(out, world, ids[i], *array);
+        } else {
+          write_job(out, world, ids[i], world.jobs.at(ids[i]));
+        }
         items.push_back({ids[i].value, std::move(text)});
       }
     });
@@ -383,16 +575,16 @@ void Api::output(const CallPtr& call, JobId id) {
   slowly([this, call, id, rank, offset, attempt, stream]() mutable {
     Scope scope;
     live_.read([&](const World& world) {
-      if (const Job* job = world.jobs.find(id)) {
-        scope = scope_of(*job);
-        if (attempt == 0) attempt = job->attempt;
+      if (const JobId row = row_of(world, id)) {
+        const Job& job = world.jobs.at(row);
+        scope = scope_of(job);
+        if (attempt == 0) attempt = job.attempt;
       }
     });
     if (!scope.project) {
-      live_.catch_up_history();
-      if (const auto settled = live_.history().job(id.value); settled && *settled) {
-        live_.read([&](const World& world) { scope = scope_of(world, **settled); });
-        if (attempt == 0) attempt = (*settled)->attempts;
+      if (const auto row = settled(id)) {
+        live_.read([&](const World& world) { scope = scope_of(world, *row); });
+        if (attempt == 0) attempt = row->attempts;
       }
     }
     // Who sees the job but not its work is told so; for others there is no such job.
@@ -461,14 +653,24 @@ void Api::quote(const CallPtr& call) {
       const Decision d = consider(world, message->asked, std::max(now, world.now), facts);
       if (!d) return d;
       first = JobId{*d};
-      for (const Event& event : facts.events()) {
-        if (const auto* queued = std::get_if<JobQueued>(&event)) held += queued->held;
+      PoolSet pools;
+      PriceId prices;
+      if (const auto* queued = std::get_if<JobQueued>(&facts[0])) {
+        held = queued->held;
+        pools = queued->pools;
+        prices = queued->prices;
+      } else {
+        const auto& array = std::get<ArrayQueued>(facts[0]);
+        for (const TaskPart& part : array.parts)
+          held += Credits{part.held.count * std::int64_t{part.tasks}};
+        pools = array.pools;
+        prices = array.prices;
+        first = JobId{first.value + 1};
       }
-      const auto& queued = std::get<JobQueued>(facts[0]);
       world.pools.each([&](PoolId id, const Pool& pool) {
-        if (!queued.pools.has(id)) return;
-        const Rate rate = rate_of(world, pool, queued.shape, queued.prices).value_or(Rate{});
-        const Wide cost = Wide{price(queued.time_limit, rate).count} * command.tasks;
+        if (!pools.has(id)) return;
+        const Rate rate = rate_of(world, pool, command.shape, prices).value_or(Rate{});
+        const Wide cost = Wide{price(command.time_limit, rate).count} * command.tasks;
         options.push_back({world.regions.at(pool.region).name, pool.name, rate,
                            Credits{static_cast<std::int64_t>(std::min<Wide>(cost, INT64_MAX))},
                            id});
@@ -511,9 +713,16 @@ void Api::explain(const CallPtr& call, JobId id) {
       std::string code, en, ja;
     };
     std::unique_ptr<World> copy;
+    JobId row, asked = id;
+    bool predict = false;
     std::optional<Words> words = live_.read([&](const World& world) -> std::optional<Words> {
-      const Job* job = world.jobs.find(id);
-      if (!job || !may_see(world, call->caller, job->project)) return std::nullopt;
+      const ProjectId project = live_project(world, id);
+      if (!project || !may_see(world, call->caller, project)) return std::nullopt;
+      // Of an array: its task that runs, or the one that is to start next.
+      const JobArray* array = find_array(world, id);
+      row = array ? *array->rows.begin() : row_of(world, id);
+      if (array) asked = row;
+      const Job* job = &world.jobs.at(row);
       const std::string shape = shape_text(job->shape);
       switch (job->state) {
         case JobState::running:
@@ -523,17 +732,30 @@ void Api::explain(const CallPtr& call, JobId id) {
         case JobState::stopping:
           return Words{"stopping", "It was asked to stop and is ending.",
                        "停止の要求を受け、終了処理中です。"};
-        case JobState::parked: {
-          Credits most;
-          world.regions.each([&](RegionId region, const Region&) {
-            most = std::max(most, spendable(world, job->project, region, live_.now()).amount);
-          });
-          return Words{"no_eligible_lot",
-                       "It waits for credit: it holds " + text_of(job->held) +
-                           " and the project has at most " + text_of(most) +
-                           " more that may be spent where there is room.",
-                       "クレジット待ちです。確保済み " + text_of(job->held) +
-                           "、空きのある地域で追加に使える残りは最大 " + text_of(most) + " です。"};
+        case JobState::on_hold:
+          return Words{
+              "on_hold",
+              "It is on hold until it is released: tenbin job release " + std::to_string(id.value) +
+                  ".",
+              "保留中です。tenbin job release " + std::to_string(id.value) + " で解除できます。"};
+        case JobState::blocked: {
+          predict = !job->never;
+          if (job->never) {
+            return Words{"dependency_never_met",
+                         "What it was to come after ended otherwise; it is being cancelled.",
+                         "先行ジョブが条件どおりに終わらなかったため、取り消されます。"};
+          }
+          if (job->after.empty()) {
+            const std::string most = std::to_string(world.arrays.at(job->array).at_once);
+            return Words{"tasks_at_once",
+                         "As many tasks of its array run as may at once: " + most + ".",
+                         "同じ配列のタスクが同時実行数の上限（" + most + " 件）まで実行中です。"};
+          }
+          std::string jobs;
+          for (const After& after : job->after)
+            jobs += (jobs.empty() ? "" : ", ") + std::to_string(after.job.value);
+          return Words{"waits_for_jobs", "It comes after what is not over yet: " + jobs + ".",
+                       "先行ジョブ " + jobs + " の終了を待っています。"};
         }
         case JobState::queued: break;
         case JobState::completed:
@@ -541,12 +763,14 @@ void Api::explain(const CallPtr& call, JobId id) {
         case JobState::cancelled:
         case JobState::time_limit: return std::nullopt;
       }
-      if (world.jobs.size() <= predicted_jobs_max)
-        copy = std::make_unique<World>(without_requests(world));
+      predict = true;
       std::uint64_t ahead = 0;
       for (const auto& [pools, lane] : world.index.lanes) {
         if ((pools.bits & job->pools.bits) == 0) continue;
-        lane.each([&](const WaitingJob& w) { ahead += w.job < id ? 1 : 0; });
+        lane.each([&](const WaitingJob& w) {
+          if (w.job < asked)
+            ahead += std::min(world.jobs.at(w.job).tasks(), asked.value - w.job.value);
+        });
       }
       Gpus free, all;
       std::string pools;
@@ -576,22 +800,28 @@ void Api::explain(const CallPtr& call, JobId id) {
                        " では稼働中 " + text_of(all) + " GPU のうち " + text_of(free) +
                        " が空いています。"};
     });
+    if (predict) {
+      live_.read([&](const World& world) {
+        if (world.jobs.size() <= predicted_jobs_max)
+          copy = std::make_unique<World>(without_requests(world));
+      });
+    }
     if (!words) {
-      live_.catch_up_history();
-      const auto settled = live_.history().job(id.value);
-      if (!settled || !*settled || !may_see(call->caller, (*settled)->project)) {
+      const auto found = settled(id);
+      if (!found || !may_see(call->caller, found->project)) {
         return call->reply(problem(refuse(Reason::unknown_job), call->caller.language));
       }
-      const SettledJob& job = **settled;
+      const SettledJob& job = *found;
+      const std::string because = job.reason.empty() ? "" : ", " + job.reason;
       words = Words{job.state,
-                    "It is over (" + job.state + ") since " + text_of(job.ended) + " and cost " +
-                        text_of(job.charged) + " credits.",
-                    text_of(job.ended) + " に終了しました（" + job.state + "）。費用は " +
+                    "It is over (" + job.state + because + ") since " + text_of(job.ended) +
+                        " and cost " + text_of(job.charged) + " credits.",
+                    text_of(job.ended) + " に終了しました（" + job.state + because + "）。費用は " +
                         text_of(job.charged) + " クレジットです。"};
     }
     std::optional<Prediction> prediction;
     if (copy) {
-      prediction = predict_start(std::move(*copy), id, live_.now(), predicted_instants_max);
+      prediction = predict_start(std::move(*copy), asked, live_.now(), predicted_instants_max);
       if (prediction) {
         words->en +=
             " If all keep their limits it starts no later than " + text_of(prediction->at) + ".";

@@ -46,6 +46,7 @@ int status_of(Reason reason) {
     case unknown_gpu_model:
     case unknown_pool:
     case unknown_node:
+    case unknown_after:
     case unknown_job: return 404;
     case insufficient_credit:
     case no_credit:
@@ -61,6 +62,8 @@ int status_of(Reason reason) {
     case lot_expired:
     case lot_not_expired:
     case job_not_running:
+    case job_not_waiting:
+    case too_many_live_jobs:
     case job_already_stopping:
     case job_settled:
     case node_not_up:
@@ -83,6 +86,10 @@ int status_of(Reason reason) {
     case pool_is_counted:
     case members_invalid:
     case tasks_invalid:
+    case tasks_at_once_invalid:
+    case after_invalid:
+    case retries_invalid:
+    case labels_invalid:
     case gpus_must_be_positive:
     case gpus_not_whole:
     case time_limit_invalid:

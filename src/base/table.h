@@ -82,6 +82,15 @@ class Table {
   /// Adds a blank row under an id at or above next_id(), to be filled where it lies.
   Row& open(IdType id) { return *std::construct_at(place(id)); }
 
+  /// Adds a blank row under an id that `skip_to` passed over, above the lowest living row.
+  Row& open_reserved(IdType id) {
+    TENBIN_ASSERT(id.value < next_ && !pages_.empty() && id.value >= first_ && !find(id));
+    const std::uint64_t next = std::exchange(next_, id.value);
+    Row* row = std::construct_at(place(id));
+    next_ = next;
+    return *row;
+  }
+
   /// Ids below `next` will never be given (again).
   void skip_to(IdType next) {
     TENBIN_ASSERT(next.value >= next_);

@@ -81,7 +81,7 @@ enum class Language : std::uint8_t { english, japanese };
   X(opt_wait, "wait until it is over; the exit code is the job's own", "終了を待つ（終了コードはジョブのもの）") \
   X(opt_quiet, "print the id only", "ID だけを表示") \
   X(opt_only_project, "only this project's", "このプロジェクトだけ") \
-  X(opt_only_state, "only in this state: queued parked running stopping completed failed cancelled time_limit", "この状態だけ: queued parked running stopping completed failed cancelled time_limit") \
+  X(opt_only_state, "only in this state: queued blocked on_hold running stopping completed failed cancelled time_limit", "この状態だけ: queued blocked on_hold running stopping completed failed cancelled time_limit") \
   X(opt_only_person, "only this person's", "この利用者だけ") \
   X(opt_limit, "at most this many (default 100)", "最大件数（既定 100）") \
   X(opt_all, "all of them", "すべて") \
@@ -163,7 +163,8 @@ enum class Language : std::uint8_t { english, japanese };
   X(col_revoked, "REVOKED", "無効") \
   X(col_token, "TOKEN", "トークン") \
   X(state_queued, "queued", "待機中") \
-  X(state_parked, "parked", "クレジット待ち") \
+  X(state_blocked, "blocked", "先行待ち") \
+  X(state_on_hold, "on hold", "保留中") \
   X(state_running, "running", "実行中") \
   X(state_stopping, "stopping", "停止処理中") \
   X(state_completed, "completed", "完了") \
@@ -188,7 +189,7 @@ enum class Language : std::uint8_t { english, japanese };
   X(node_resumed, "node {0} takes work again", "ノード {0} への割り当てを再開しました") \
   X(node_evacuated, "node {0} takes no more work; what ran there is queued again", "ノード {0} を空けました（実行中だったジョブは待ち行列に戻りました）") \
   X(submitted, "job {0} submitted; {1} credits held", "ジョブ {0} を投入しました（{1} クレジットを確保）") \
-  X(submitted_array, "job {0} and on submitted, {1} tasks; {2} credits held", "ジョブ {0} から {1} 件を投入しました（{2} クレジットを確保）") \
+  X(submitted_array, "array {0} submitted, {1} tasks; {2} credits held", "配列ジョブ {0} を投入しました（{1} タスク、{2} クレジットを確保）") \
   X(quote_held, "{0} credits would be held until the job is over", "ジョブの終了まで {0} クレジットを確保します") \
   X(waiting, "waiting for job {0}; Ctrl-C ends the waiting, not the job", "ジョブ {0} の終了を待っています（Ctrl-C で待機だけをやめます）") \
   X(more_jobs, "there are more: --all or --limit", "続きがあります（--all か --limit で表示）") \

@@ -73,10 +73,8 @@ Outcome<int> submit(Context& context, const Words& words) {
   }
   if (!wait) return 0;
 
-  std::vector<std::string> ids{id};  // an array's jobs are numbered on from the first
-  const std::int64_t first = answer->json["job"].integer().value_or(0);
-  for (std::int64_t task = 1; task < tasks; ++task) ids.push_back(std::to_string(first + task));
-  return wait_for_jobs(context, service, ids, Span{0}, quiet ? Show::nothing : Show::jobs);
+  // An array is over with the last of its tasks.
+  return wait_for_jobs(context, service, {id}, Span{0}, quiet ? Show::nothing : Show::jobs);
 }
 
 }  // namespace tenbin::cli

@@ -20,7 +20,8 @@ struct Named {
 };
 constexpr Named words[] = {
     {"queued", Phrase::state_queued, "33"},
-    {"parked", Phrase::state_parked, "33"},
+    {"blocked", Phrase::state_blocked, "33"},
+    {"on_hold", Phrase::state_on_hold, "33"},
     {"running", Phrase::state_running, "36"},
     {"stopping", Phrase::state_stopping, "33"},
     {"completed", Phrase::state_completed, "32"},

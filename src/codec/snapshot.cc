@@ -6,6 +6,10 @@
 #include <limits>
 #include <map>
 #include <type_traits>
+#include <utility>
+
+#include "core/jobs/line.h"
+#include "core/jobs/tasks.h"
 
 namespace tenbin {
 
@@ -51,6 +55,9 @@ class Out {
     } else if constexpr (std::is_same_v<T, std::string>) {
       number(value.size());
       raw(value);
+    } else if constexpr (std::is_same_v<T, std::pair<std::string, std::string>>) {
+      put(value.first);
+      put(value.second);
     } else if constexpr (HasFields<T>) {
       visit_fields(value, [&](const char*, const auto& field) { put(field); });
     } else if constexpr (requires { value.begin(); }) {
@@ -72,6 +79,29 @@ class Out {
       number(id.value - last);
       last = id.value;
       put(row);
+    });
+  }
+
+  void put(const std::map<JobId, JobArray>& arrays) {
+    number(arrays.size());
+    std::uint64_t last = 0;
+    for (const auto& [id, array] : arrays) {
+      number(id.value - last);
+      last = id.value;
+      put(array);
+    }
+  }
+
+  void put(const Outcomes& outcomes) {
+    put(outcomes.swept());
+    std::uint64_t pages = 0, next = 0;
+    outcomes.each([&](std::uint64_t, const Outcomes::Page&) { ++pages; });
+    number(pages);
+    outcomes.each([&](std::uint64_t page_number, const Outcomes::Page& page) {
+      number(page_number - next);
+      next = page_number + 1;
+      put(page.last);
+      for (const std::uint32_t ended : page.ended) number(ended);
     });
   }
 
@@ -154,6 +184,9 @@ class In {
       get(value.ms);
     } else if constexpr (std::is_same_v<T, std::string>) {
       value = raw(length());
+    } else if constexpr (std::is_same_v<T, std::pair<std::string, std::string>>) {
+      get(value.first);
+      get(value.second);
     } else if constexpr (HasFields<T>) {
       visit_fields(value, [&](const char*, auto& field) { get(field); });
     } else if constexpr (requires { value.begin(); }) {
@@ -176,7 +209,7 @@ class In {
     const std::size_t size = length();
     // Only jobs leave the World; all other rows stay. Ids of jobs far above what the bytes could
     // hold would make the table's directory huge.
-    constexpr std::uint64_t id_max = std::uint64_t{1} << 40, span_max = std::uint64_t{1} << 34;
+    constexpr std::uint64_t span_max = std::uint64_t{1} << 34;
     if (next == 0 || next > id_max) fail();
     if (!std::is_same_v<Row, Job> && next != size + 1) fail();
     std::uint64_t id = 0, first = 0;
@@ -193,7 +226,39 @@ class In {
     if (good()) table.skip_to(IdType{next});
   }
 
+  void get(std::map<JobId, JobArray>& arrays) {
+    const std::size_t size = length();
+    std::uint64_t id = 0;
+    for (std::size_t i = 0; i < size && good(); ++i) {
+      const std::uint64_t step = number();
+      if (step == 0 || step > id_max || id + step > id_max) return fail();
+      id += step;
+      get(arrays[JobId{id}]);
+    }
+  }
+
+  void get(Outcomes& outcomes) {
+    Instant swept;
+    get(swept);
+    outcomes.set_swept(swept);
+    const std::size_t pages = length();
+    constexpr std::uint64_t pages_max = (std::uint64_t{1} << 34) / Outcomes::ids_per_page;
+    std::uint64_t next = 0, first = 0;
+    for (std::size_t i = 0; i < pages && good(); ++i) {
+      const std::uint64_t step = number();
+      if (i == 0) first = step;
+      if (step > id_max / Outcomes::ids_per_page ||
+          (i > 0 && (step > pages_max || next + step - first > pages_max)))
+        return fail();
+      Outcomes::Page& page = outcomes.open(next + step);
+      next += step + 1;
+      get(page.last);
+      for (std::uint32_t& ended : page.ended) get(ended);
+    }
+  }
+
  private:
+  static constexpr std::uint64_t id_max = std::uint64_t{1} << 48;
   std::string_view bytes_;
   bool bad_ = false;
 };
@@ -223,6 +288,8 @@ void each_part(W& world, Visit&& visit) {
   visit(world.nodes);
   visit(world.prices);
   visit(world.jobs);
+  visit(world.arrays);
+  visit(world.outcomes);
 }
 
 bool between(auto low, auto value, auto high) {
@@ -302,6 +369,10 @@ class References {
   }
   bool job(const Job& job) const {
     if (!there(world_.projects, job.project) || job.state > JobState::stopping) return false;
+    if (job.retries > retries_max || job.failures > job.attempt || job.after.size() > after_max ||
+        job.labels.size() > labels_max || !between(Credits{0}, job.charged, credits_max)) {
+      return false;
+    }
     if (job.shape.members < 1 || job.shape.members > members_max || job.shape.gpus <= Gpus{0} ||
         job.shape.gpus.count > gpus_max.count / job.shape.members || job.limit <= Span{0} ||
         job.limit > time_limit_max || job.started < instant_min || job.started > instant_max) {
@@ -319,7 +390,10 @@ class References {
     }
     Wide held = 0;
     for (const Leg& leg : job.legs) {
-      if (!there(world_.shares, leg.share) || leg.amount < Credits{0}) return false;
+      if (!there(world_.shares, leg.share) || leg.amount < Credits{0} ||
+          Wide{leg.amount.count} * job.tasks() > credits_max.count) {
+        return false;
+      }
       held += leg.amount.count;
     }
     if (held != job.held.count) return false;
@@ -364,6 +438,62 @@ bool all_have_room(const World& world) {
     }
   });
   return room;
+}
+
+/// Whether the rows of tasks fit their arrays, and what waits is known as waiting for what it waits
+/// for.
+bool tasks_agree(const World& world) {
+  std::map<JobId, std::uint64_t> live, active;
+  std::uint64_t last = 0;
+  bool agree = true;
+  for (const auto& [id, array] : world.arrays) {
+    agree = agree && id.value > last && array.tasks >= 2 && array.tasks <= tasks_max &&
+            id.value + array.tasks < world.jobs.next_id().value &&
+            world.projects.find(array.project) != nullptr && array.ended >= instant_min &&
+            array.started >= instant_min && between(Credits{0}, array.held, credits_max) &&
+            between(Credits{0}, array.charged, credits_max);
+    last = id.value + array.tasks;
+  }
+  world.outcomes.each([&](std::uint64_t, const Outcomes::Page& page) {
+    for (const std::uint32_t ended : page.ended)
+      agree = agree && (ended == 0 || world.projects.find(ProjectId{ended >> 1}));
+  });
+  last = 0;
+  world.jobs.each([&](JobId id, const Job& job) {
+    JobId around;
+    const JobArray* array = array_of_task(world, id, around);
+    agree = agree && id.value > last && (job.array ? array && around == job.array : !array) &&
+            !world.arrays.contains(id) &&
+            (!job.array || (id.value == job.array.value + 1 + job.task &&
+                            id.value + job.more <= job.array.value + array->tasks &&
+                            array->project == job.project)) &&
+            (job.more == 0 || (job.array && job.attempt == 0 && !job.active()));
+    last = id.value + job.more;
+    if (!agree || !job.array) return;
+    live[job.array] += job.tasks();
+    active[job.array] += job.active() ? 1 : 0;
+  });
+  if (!agree) return false;
+  for (const auto& [id, array] : world.arrays) {
+    const Wide over = Wide{array.completed} + array.failed + array.cancelled + array.time_limit;
+    agree = agree && over + live[id] == array.tasks &&
+            (array.ended != Instant{}) == (live[id] == 0) &&
+            (array.at_once == 0 || active[id] <= array.at_once);
+  }
+  return agree;
+}
+
+/// Whether what waits is known as waiting for what it waits for. The World is indexed.
+bool waits_agree(const World& world) {
+  bool agree = true;
+  world.jobs.each([&](JobId, const Job& job) {
+    agree = agree && (job.active() || job.state == waiting_state(world, job));
+    for (const After& after : job.after) {
+      const JobArray* array = find_array(world, after.job);
+      agree = agree && (array ? array->ended == Instant{} : bool(row_of(world, after.job)));
+    }
+  });
+  return agree;
 }
 
 /// Whether each promise has one owner, who knows of it.
@@ -465,7 +595,9 @@ Result<World> decode_world(std::string_view bytes) {
   if (!balanced(world.accounts)) return failed("the snapshot's books do not balance");
   if (!all_have_room(world)) return failed("the snapshot gives a GPU, a CPU or memory twice");
   if (!promises_agree(world)) return failed("the snapshot's promises contradict each other");
+  if (!tasks_agree(world)) return failed("the snapshot's arrays contradict their tasks");
   reindex(world);
+  if (!waits_agree(world)) return failed("the snapshot's waiting jobs contradict each other");
   if (!names_differ(world)) return failed("the snapshot has two rows of one name");
   return world;
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/declare.h"
+#include "core/jobs/tasks.h"
 
 namespace tenbin {
 
@@ -48,6 +49,8 @@ constexpr std::array<Right, operations> table{{
     {"LoseNode", officer | operates},
     {"SubmitJob", officer | works},
     {"CancelJob", officer | operates | lead | own},
+    {"HoldJob", officer | operates | lead | own},
+    {"ReleaseJob", officer | operates | lead | own},
     {"ReportEnd", service},
     {"SetPolicy", officer},
     {"OpenEpoch", service},
@@ -190,8 +193,13 @@ About about_grant(const World& world, Text name) {
           Reason::unknown_grant};
 }
 About about_job(const World& world, JobId id) {
-  const Job* job = world.jobs.find(id);
-  return {job ? scope_of(*job) : Scope{}, Question::jobs, Reason::unknown_job, !job};
+  Scope scope;
+  if (const JobId row = row_of(world, id)) {
+    scope = scope_of(world.jobs.at(row));
+  } else if (const JobArray* array = find_array(world, id); array && !array->rows.empty()) {
+    scope = scope_of(world.jobs.at(*array->rows.begin()));
+  }
+  return {scope, Question::jobs, Reason::unknown_job, !scope.project};
 }
 
 About about(const World& world, const Command& command) {
@@ -201,6 +209,8 @@ About about(const World& world, const Command& command) {
   };
   if (const auto* c = std::get_if<SubmitJob>(&command)) return about_project(world, c->project);
   if (const auto* c = std::get_if<CancelJob>(&command)) return about_job(world, c->job);
+  if (const auto* c = std::get_if<HoldJob>(&command)) return about_job(world, c->job);
+  if (const auto* c = std::get_if<ReleaseJob>(&command)) return about_job(world, c->job);
   if (const auto* c = std::get_if<DeclareMember>(&command)) return role_in(*c);
   if (const auto* c = std::get_if<RemoveMember>(&command)) return role_in(*c);
   if (const auto* c = std::get_if<DeclareGrant>(&command))

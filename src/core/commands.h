@@ -141,12 +141,26 @@ struct SubmitJob {
   std::span<const Text> models;   // permitted GPU models; empty: any
   std::span<const Text> regions;  // permitted regions; empty: any
   Span time_limit;
-  std::uint32_t tasks = 1;  // more than 1: an array
-  Text name;                // for people; may be empty
-  Hash spec;                // of the blob with command, environment and script
-  TENBIN_FIELDS(project, shape, models, regions, time_limit, tasks, name, spec)
+  std::uint32_t tasks = 1;          // more than 1: an array
+  std::uint32_t tasks_at_once = 0;  // of an array, started and not yet over; 0: any number
+  std::span<const After> after;     // all of them have to be met
+  bool hold = false;                // wait until ReleaseJob
+  std::uint32_t retries = 0;        // further attempts after one that failed
+  Text name;                        // for people; may be empty
+  std::span<const Label> labels;    // for people
+  Hash spec;                        // of the blob with command, environment and script
+  TENBIN_FIELDS(project, shape, models, regions, time_limit, tasks, tasks_at_once, after, hold,
+                retries, name, labels, spec)
 };
-struct CancelJob {
+struct CancelJob {  // or an array, or one task
+  JobId job;
+  TENBIN_FIELDS(job)
+};
+struct HoldJob {  // or what waits of an array, or one task
+  JobId job;
+  TENBIN_FIELDS(job)
+};
+struct ReleaseJob {
   JobId job;
   TENBIN_FIELDS(job)
 };
@@ -179,18 +193,23 @@ using Command =
     std::variant<DeclareFunder, DeclareProgramme, DeclareOrganisation, DeclareGrant, DeclareLot,
                  DeclareProject, DeclareAllocation, ExpireLot, DeclarePerson, DeclareMember,
                  CreateToken, RevokeToken, DeclareProvider, DeclareRegion, DeclarePool, DeclareNode,
-                 SetPrice, DrainNode, ResumeNode, LoseNode, SubmitJob, CancelJob, ReportEnd,
-                 SetPolicy, OpenEpoch, ForgetRequests, Schedule, RemoveMember, DisablePerson,
-                 EnablePerson>;
+                 SetPrice, DrainNode, ResumeNode, LoseNode, SubmitJob, CancelJob, HoldJob,
+                 ReleaseJob, ReportEnd, SetPolicy, OpenEpoch, ForgetRequests, Schedule, RemoveMember,
+                 DisablePerson, EnablePerson>;
 
 /// The names of the alternatives, as they stand in the journal and in the API.
 inline constexpr std::array<std::string_view, std::variant_size_v<Command>> command_names{
-    "DeclareFunder",  "DeclareProgramme",  "DeclareOrganisation", "DeclareGrant",  "DeclareLot",
-    "DeclareProject", "DeclareAllocation", "ExpireLot",           "DeclarePerson", "DeclareMember",
-    "CreateToken",    "RevokeToken",       "DeclareProvider",     "DeclareRegion", "DeclarePool",
-    "DeclareNode",    "SetPrice",          "DrainNode",           "ResumeNode",    "LoseNode",
-    "SubmitJob",      "CancelJob",         "ReportEnd",           "SetPolicy",     "OpenEpoch",
-    "ForgetRequests", "Schedule",          "RemoveMember",        "DisablePerson", "EnablePerson"};
+    "DeclareFunder",     "DeclareProgramme", "DeclareOrganisation",
+    "DeclareGrant",      "DeclareLot",       "DeclareProject",
+    "DeclareAllocation", "ExpireLot",        "DeclarePerson",
+    "DeclareMember",     "CreateToken",      "RevokeToken",
+    "DeclareProvider",   "DeclareRegion",    "DeclarePool",
+    "DeclareNode",       "SetPrice",         "DrainNode",
+    "ResumeNode",        "LoseNode",         "SubmitJob",
+    "CancelJob",         "HoldJob",          "ReleaseJob",
+    "ReportEnd",         "SetPolicy",        "OpenEpoch",
+    "ForgetRequests",    "Schedule",         "RemoveMember",
+    "DisablePerson",     "EnablePerson"};
 
 /// A command as it arrives: who asks, and under which id it may be repeated.
 struct Asked {

@@ -216,16 +216,51 @@ struct JobQueued {
   PoolSet pools;  // that could run it
   Span time_limit;
   PriceId prices;  // the prices in force: those with an id up to this
-  JobId array;     // first job of its array; none: not in one
-  std::uint32_t task = 0;
   Text name;
   Hash spec;
   Credits held;  // the dearest placement that it permits
   std::span<const Leg> legs;
-  TENBIN_FIELDS(job, project, person, shape, pools, time_limit, prices, array, task, name, spec,
-                held, legs)
+  TENBIN_FIELDS(job, project, person, shape, pools, time_limit, prices, name, spec, held, legs)
 };
-struct JobParked {  // no region that it permits has eligible credit left
+struct TaskPart {  // tasks in a row that hold the same, each
+  std::uint32_t tasks = 0;
+  Credits held;
+  std::span<const Leg> legs;
+  TENBIN_FIELDS(tasks, held, legs)
+};
+struct ArrayQueued {  // task k has the id array + 1 + k, and no row of its own until it starts
+  JobId array;
+  ProjectId project;
+  PersonId person;
+  Shape shape;
+  PoolSet pools;
+  Span time_limit;
+  PriceId prices;
+  std::uint32_t tasks = 0, tasks_at_once = 0;
+  Text name;
+  Hash spec;
+  std::span<const TaskPart> parts;  // in the order of the tasks
+  TENBIN_FIELDS(array, project, person, shape, pools, time_limit, prices, tasks, tasks_at_once,
+                name, spec, parts)
+};
+struct JobConditions {  // follows a JobQueued or ArrayQueued that came with any of these
+  JobId job;
+  std::span<const After> after;  // those that are not over yet
+  JobId never_met;               // one that is over and ended otherwise: this job cannot start
+  bool hold = false;
+  std::uint32_t retries = 0;
+  std::span<const Label> labels;
+  TENBIN_FIELDS(job, after, never_met, hold, retries, labels)
+};
+struct TaskParted {  // this task of an array gets a row of its own before it starts
+  JobId job;
+  TENBIN_FIELDS(job)
+};
+struct JobHeld {  // a job, a task, or all that waits of an array
+  JobId job;
+  TENBIN_FIELDS(job)
+};
+struct JobReleased {
   JobId job;
   TENBIN_FIELDS(job)
 };
@@ -258,15 +293,34 @@ struct AttemptLost {  // not charged; the hold stays and the job waits again, at
   Instant ended;
   TENBIN_FIELDS(job, attempt, ended)
 };
+struct AttemptFailed {  // charged; the job holds for another attempt and waits at its old place
+  JobId job;
+  std::uint32_t attempt = 0;
+  std::int32_t code = 0;
+  Instant ended;
+  Credits charged;
+  std::span<const Leg> captures;  // add up to charged
+  std::span<const Leg> legs;      // what the next attempt holds: as much as this one did
+  TENBIN_FIELDS(job, attempt, code, ended, charged, captures, legs)
+};
+struct TasksCancelled {  // all tasks of an array that never started, at once
+  JobId array;
+  Why why = Why::asked;
+  Instant ended;
+  std::uint32_t tasks = 0;
+  Credits released;
+  TENBIN_FIELDS(array, why, ended, tasks, released)
+};
 struct JobSettled {
   JobId job;
   std::uint32_t attempt = 0;
   JobState state = JobState::completed;
+  Why why = Why::ended;
   std::int32_t code = 0;
   Instant ended;
-  Credits charged, released;
+  Credits charged, released;      // of the last attempt
   std::span<const Leg> captures;  // add up to charged
-  TENBIN_FIELDS(job, attempt, state, code, ended, charged, released, captures)
+  TENBIN_FIELDS(job, attempt, state, why, code, ended, charged, released, captures)
 };
 
 // ---- the driver's own ----
@@ -293,30 +347,60 @@ struct RequestsForgotten {
   TENBIN_FIELDS(count)
 };
 
-using Event =
-    std::variant<FunderDeclared, ProgrammeDeclared, OrganisationDeclared, GrantDeclared,
-                 LotDeclared, ProjectDeclared, AllocationDeclared, LotExpired, CreditExpired,
-                 PersonDeclared, MemberDeclared, TokenCreated, TokenRevoked, ProviderDeclared,
-                 RegionDeclared, GpuModelSeen, PoolDeclared, NodeDeclared, PriceSet, NodeStateSet,
-                 JobQueued, JobParked, PromiseMoved, JobStarted, StopRequested, AttemptLost,
-                 JobSettled, PolicySet, EpochOpened, RequestAnswered, RequestsForgotten, TitleSet,
-                 FunderChanged, LotChanged, AllocationChanged, MemberRemoved, PersonChanged>;
+using Event = std::variant<
+    FunderDeclared, ProgrammeDeclared, OrganisationDeclared, GrantDeclared, LotDeclared,
+    ProjectDeclared, AllocationDeclared, LotExpired, CreditExpired, PersonDeclared, MemberDeclared,
+    TokenCreated, TokenRevoked, ProviderDeclared, RegionDeclared, GpuModelSeen, PoolDeclared,
+    NodeDeclared, PriceSet, NodeStateSet, JobQueued, ArrayQueued, JobConditions, TaskParted,
+    JobHeld, JobReleased, PromiseMoved, JobStarted, StopRequested, AttemptLost, AttemptFailed,
+    TasksCancelled, JobSettled, PolicySet, EpochOpened, RequestAnswered, RequestsForgotten,
+    TitleSet, FunderChanged, LotChanged, AllocationChanged, MemberRemoved, PersonChanged>;
 static_assert(std::is_trivially_copyable_v<Event> && std::is_trivially_destructible_v<Event>,
               "events are plain: their variable parts lie in an arena");
 
 inline constexpr std::array<std::string_view, std::variant_size_v<Event>> event_names{
-    "FunderDeclared",     "ProgrammeDeclared", "OrganisationDeclared",
-    "GrantDeclared",      "LotDeclared",       "ProjectDeclared",
-    "AllocationDeclared", "LotExpired",        "CreditExpired",
-    "PersonDeclared",     "MemberDeclared",    "TokenCreated",
-    "TokenRevoked",       "ProviderDeclared",  "RegionDeclared",
-    "GpuModelSeen",       "PoolDeclared",      "NodeDeclared",
-    "PriceSet",           "NodeStateSet",      "JobQueued",
-    "JobParked",          "PromiseMoved",      "JobStarted",
-    "StopRequested",      "AttemptLost",       "JobSettled",
-    "PolicySet",          "EpochOpened",       "RequestAnswered",
-    "RequestsForgotten",  "TitleSet",          "FunderChanged",
-    "LotChanged",         "AllocationChanged", "MemberRemoved",
+    "FunderDeclared",
+    "ProgrammeDeclared",
+    "OrganisationDeclared",
+    "GrantDeclared",
+    "LotDeclared",
+    "ProjectDeclared",
+    "AllocationDeclared",
+    "LotExpired",
+    "CreditExpired",
+    "PersonDeclared",
+    "MemberDeclared",
+    "TokenCreated",
+    "TokenRevoked",
+    "ProviderDeclared",
+    "RegionDeclared",
+    "GpuModelSeen",
+    "PoolDeclared",
+    "NodeDeclared",
+    "PriceSet",
+    "NodeStateSet",
+    "JobQueued",
+    "ArrayQueued",
+    "JobConditions",
+    "TaskParted",
+    "JobHeld",
+    "JobReleased",
+    "PromiseMoved",
+    "JobStarted",
+    "StopRequested",
+    "AttemptLost",
+    "AttemptFailed",
+    "TasksCancelled",
+    "JobSettled",
+    "PolicySet",
+    "EpochOpened",
+    "RequestAnswered",
+    "RequestsForgotten",
+    "TitleSet",
+    "FunderChanged",
+    "LotChanged",
+    "AllocationChanged",
+    "MemberRemoved",
     "PersonChanged"};
 
 }  // namespace tenbin

@@ -47,9 +47,11 @@ Decision decide(const World&, const Asked&, const ResumeNode&, Instant,
                 Facts&);  // fleet/node_state.cc
 Decision decide(const World&, const Asked&, const LoseNode&, Instant,
                 Facts&);  // fleet/node_state.cc
-Decision decide(const World&, const Asked&, const SubmitJob&, Instant, Facts&);  // jobs/submit.cc
-Decision decide(const World&, const Asked&, const CancelJob&, Instant, Facts&);  // jobs/cancel.cc
-Decision decide(const World&, const Asked&, const ReportEnd&, Instant, Facts&);  // jobs/end.cc
+Decision decide(const World&, const Asked&, const SubmitJob&, Instant, Facts&);   // jobs/submit.cc
+Decision decide(const World&, const Asked&, const CancelJob&, Instant, Facts&);   // jobs/cancel.cc
+Decision decide(const World&, const Asked&, const HoldJob&, Instant, Facts&);     // jobs/hold.cc
+Decision decide(const World&, const Asked&, const ReleaseJob&, Instant, Facts&);  // jobs/hold.cc
+Decision decide(const World&, const Asked&, const ReportEnd&, Instant, Facts&);   // jobs/end.cc
 Decision decide(const World&, const Asked&, const SetPolicy&, Instant,
                 Facts&);  // schedule/policy.cc
 Decision decide(const World&, const Asked&, const OpenEpoch&, Instant, Facts&);       // epoch.cc
@@ -82,11 +84,17 @@ void evolve(World&, const NodeDeclared&, Instant);
 void evolve(World&, const PriceSet&, Instant);
 void evolve(World&, const NodeStateSet&, Instant);
 void evolve(World&, const JobQueued&, Instant);
-void evolve(World&, const JobParked&, Instant);
+void evolve(World&, const ArrayQueued&, Instant);
+void evolve(World&, const JobConditions&, Instant);
+void evolve(World&, const TaskParted&, Instant);
+void evolve(World&, const JobHeld&, Instant);
+void evolve(World&, const JobReleased&, Instant);
 void evolve(World&, const PromiseMoved&, Instant);
 void evolve(World&, const JobStarted&, Instant);
 void evolve(World&, const StopRequested&, Instant);
 void evolve(World&, const AttemptLost&, Instant);
+void evolve(World&, const AttemptFailed&, Instant);
+void evolve(World&, const TasksCancelled&, Instant);
 void evolve(World&, const JobSettled&, Instant);
 void evolve(World&, const PolicySet&, Instant);
 void evolve(World&, const EpochOpened&, Instant);

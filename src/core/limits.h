@@ -16,7 +16,13 @@ constexpr Credits credits_max{4'000'000'000'000'000'000};  // all that one funde
 constexpr Instant instant_min{0};
 constexpr Instant instant_max{4'102'444'800'000};  // 2100-01-01
 constexpr std::uint32_t members_max = 4'096;
-constexpr std::uint32_t tasks_max = 1'000;  // of one array
+constexpr std::uint32_t tasks_max = 1'000'000;       // of one array
+constexpr std::uint64_t live_jobs_max = 10'000'000;  // of one project, each task counted
+constexpr std::uint32_t retries_max = 100;
+constexpr std::size_t after_max = 64;   // jobs that one job may come after
+constexpr std::size_t labels_max = 16;  // of one job
+constexpr std::size_t label_key_bytes_max = 64, label_value_bytes_max = 256;
+constexpr Span outcome_memory{7LL * 86'400'000};  // how long it is known how a job ended
 constexpr std::uint32_t attempts_max =
     20;  // a job that is lost so often takes its node down itself
 constexpr std::uint32_t gpus_per_node_max = 32;

@@ -155,6 +155,30 @@ constexpr auto enum_names(Thing) {
     "ジョブの CPU とメモリは 0 以上で、ノードが持ちうる範囲にしてください")                        \
   X(members_invalid, (number), "a job has 1 to {0} members", "ジョブのメンバー数は 1～{0} です")   \
   X(tasks_invalid, (number), "an array has 1 to {0} tasks", "配列ジョブのタスク数は 1～{0} です")  \
+  X(tasks_at_once_invalid, (none), "tasks_at_once is for arrays; a single job has no tasks",       \
+    "tasks_at_once は配列ジョブ専用です。単独のジョブには指定できません")                          \
+  X(too_many_live_jobs, (number, number, number),                                                  \
+    "the project has {0} jobs that are not over; {1} more would be above the limit of {2}. Wait "  \
+    "for some to end, or "                                                                         \
+    "cancel some",                                                                                 \
+    "プロジェクトには終了していないジョブが {0} 件あり、{1} 件を加えると上限 {2} を超えます。"     \
+    "終了を待つか、不要なジョブを取り消してください")                                              \
+  X(after_invalid, (number), "a job comes after at most {0} other jobs",                           \
+    "待ち合わせに指定できるジョブは {0} 件までです")                                               \
+  X(unknown_after, (number, number),                                                               \
+    "job {0}, which this one is to come after, does not exist or ended more than {1} days ago; "   \
+    "leave it out if it "                                                                          \
+    "is over",                                                                                     \
+    "待ち合わせ先のジョブ {0} は存在しないか、終了から {1} "                                       \
+    "日を過ぎています。終了済みなら指定を外してください")                                          \
+  X(retries_invalid, (number), "a job may be tried again at most {0} times",                       \
+    "再試行の回数は {0} 回までです")                                                               \
+  X(labels_invalid, (number, number, number),                                                      \
+    "a job has at most {0} labels, each with a different key of 1 to {1} bytes and a value of up " \
+    "to {2} bytes, "                                                                               \
+    "in UTF-8 without control characters",                                                         \
+    "ラベルは {0} 個までで、キーは重複しない 1～{1} バイト、値は {2} バイト以下の UTF-8"           \
+    "（制御文字を除く）にしてください")                                                            \
   X(gpus_must_be_positive, (none), "a member needs at least 0.001 GPU",                            \
     "1 メンバーあたりの GPU は 0.001 以上にしてください")                                          \
   X(gpus_not_whole, (gpus), "{0} GPUs: ask for a fraction below 1 or for whole GPUs",              \
@@ -177,6 +201,8 @@ constexpr auto enum_names(Thing) {
   X(job_not_running, (number),                                                                     \
     "this attempt of the job is not running; the present attempt is {0}",                          \
     "そのジョブのこの試行は実行中ではありません（現在の試行は {0}）")                              \
+  X(job_not_waiting, (none), "the job has started; only a job that waits can be held",             \
+    "ジョブはすでに開始しています。保留できるのは待機中のジョブだけです")                          \
   X(job_already_stopping, (none), "the job is already being stopped",                              \
     "ジョブはすでに停止処理中です")                                                                \
   X(job_settled, (none), "the job is already over", "ジョブはすでに終了しています")                \

@@ -135,9 +135,37 @@ constexpr auto enum_names(Backfill) {
   return std::array<std::string_view, 2>{"none", "easy"};
 }
 
+/// When a job that comes after another may start.
+enum class When : std::uint8_t {
+  ok,      // the other was completed; of an array: every task
+  any,     // the other is over
+  not_ok,  // the other ended in another way
+};
+constexpr auto enum_names(When) {
+  return std::array<std::string_view, 3>{"ok", "any", "not_ok"};
+}
+
+/// A job, or a whole array, that has to end first.
+struct After {
+  JobId job;
+  When when = When::ok;
+
+  constexpr auto operator<=>(const After&) const = default;
+  TENBIN_FIELDS(job, when)
+};
+
+/// What people write on their jobs to find them again.
+struct Label {
+  Text key, value;
+
+  constexpr auto operator<=>(const Label&) const = default;
+  TENBIN_FIELDS(key, value)
+};
+
 enum class JobState : std::uint8_t {
   queued,    // waits for room
-  parked,    // waits for credit, blocks nobody
+  blocked,   // waits for other jobs to end
+  on_hold,   // waits until its owner releases it
   running,   // an attempt has been started
   stopping,  // asked to stop, not yet ended
   completed,
@@ -146,8 +174,22 @@ enum class JobState : std::uint8_t {
   time_limit,  // settled: the job leaves the World
 };
 constexpr auto enum_names(JobState) {
-  return std::array<std::string_view, 8>{"queued",    "parked", "running",   "stopping",
-                                         "completed", "failed", "cancelled", "time_limit"};
+  return std::array<std::string_view, 9>{"queued",  "blocked",   "on_hold",
+                                         "running", "stopping",  "completed",
+                                         "failed",  "cancelled", "time_limit"};
+}
+
+/// Why a job was settled in the state in which it was.
+enum class Why : std::uint8_t {
+  ended,                 // it ended by itself, or could not be started
+  asked,                 // somebody cancelled it
+  dependency_never_met,  // what it came after ended otherwise
+  lost_too_often,        // its attempts were lost again and again
+  no_credit_to_retry,    // it failed, and another attempt could not be paid
+};
+constexpr auto enum_names(Why) {
+  return std::array<std::string_view, 5>{"ended", "asked", "dependency_never_met", "lost_too_often",
+                                         "no_credit_to_retry"};
 }
 
 /// How an attempt ended, as the executor reports it.

@@ -3,13 +3,15 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <set>
 #include <type_traits>
 
 #include "core/authorise.h"
 #include "core/declare.h"
 #include "core/fleet/room.h"
 #include "core/handlers.h"
-#include "core/jobs/attempt.h"
+#include "core/jobs/line.h"
+#include "core/jobs/tasks.h"
 #include "core/programmes/credit.h"
 #include "core/schedule/schedule.h"
 
@@ -184,17 +186,26 @@ void reindex(World& world) {
   world.pools.each([&](PoolId id, const Pool&) { open_pool(world.pools.at(id)); });
   world.nodes.each([&](NodeId id, const Node&) { join_pool(world, id); });
   index.lanes.clear();
-  index.parked.clear();
+  index.awaited.clear();
+  index.never.clear();
+  for (auto& [id, array] : world.arrays) {
+    array.active = 0;
+    array.rows.clear();
+  }
   world.jobs.each([&](JobId id, const Job& job) {
-    ++world.projects.at(job.project).live_jobs;
-    if (job.state == JobState::queued) {
-      enqueue(world, id, job);
-    } else if (job.state == JobState::parked) {
-      index.parked[job.project].insert(id);
-    } else {
+    world.projects.at(job.project).live_jobs += job.tasks();
+    if (job.array) {
+      JobArray& array = world.arrays.at(job.array);
+      array.rows.insert(id);
+      if (job.active()) ++array.active;
+    }
+    if (job.active()) {
       Pool& pool = world.pools.at(job.pool);
       take(world, pool, job);
       pool.ends.insert({job.expected_end(), id, job.shape.all_gpus()});
+    } else {
+      if (job.state == JobState::queued) enqueue(world, id, job);
+      await(world, id, job);
     }
   });
 }
@@ -213,18 +224,22 @@ std::string_view broken_promise(const World& world) {
   std::map<ProjectId, std::uint64_t> live;
   std::string_view broken;
   world.jobs.each([&](JobId id, const Job& job) {
-    ++live[job.project];
+    live[job.project] += job.tasks();
     Credits legs;
     for (const Leg& leg : job.legs) {
       if (leg.amount <= Credits{0} && job.held > Credits{0}) broken = "no leg of a hold is empty";
       legs += leg.amount;
-      pinned[leg.share] += leg.amount;
+      pinned[leg.share] += Credits{leg.amount.count * static_cast<std::int64_t>(job.tasks())};
       if (world.shares.at(leg.share).project != job.project)
         broken = "a project spends its own credit";
     }
     if (legs != job.held) broken = "the legs of a hold add up to it";
     if (job.promised && world.pools.at(job.promised).promise.job != id)
       broken = "a promise has one owner";
+    if (!job.active() && job.state != waiting_state(world, job))
+      broken = "what waits is known to wait for what it waits for";
+    if (job.more > 0 && (!job.array || job.attempt > 0))
+      broken = "only tasks that have not started share a row";
     if (!job.active()) {
       if (job.pool || !job.slices.empty()) broken = "only what runs has a place";
       return;
@@ -326,7 +341,7 @@ std::string_view broken_promise(const World& world) {
         broken = "a promise has one owner";
     }
   });
-  std::uint64_t waiting = 0, queued = 0, parked = 0;
+  std::uint64_t waiting = 0, queued = 0;
   for (const auto& [pools, lane] : world.index.lanes) {
     JobId last;
     lane.each([&](const WaitingJob& w) {
@@ -338,12 +353,37 @@ std::string_view broken_promise(const World& world) {
       ++waiting;
     });
   }
-  for (const auto& [project, jobs] : world.index.parked) parked += jobs.size();
-  world.jobs.each([&](JobId, const Job& job) {
+  std::map<JobId, std::set<JobId>> awaited, rows;
+  std::map<JobId, std::uint32_t> active;
+  std::map<JobId, std::uint64_t> tasks;
+  std::set<JobId> to_cancel;
+  JobId last;
+  world.jobs.each([&](JobId id, const Job& job) {
     queued += job.state == JobState::queued ? 1 : 0;
-    parked -= job.state == JobState::parked ? 1 : 0;
+    if (id <= last) broken = "a task has one row";
+    last = JobId{id.value + job.more};
+    for (const After& after : job.after) {
+      awaited[after.job].insert(id);
+      if (!find_array(world, after.job) && !row_of(world, after.job))
+        broken = "nobody waits for what is over";
+    }
+    if (job.never) to_cancel.insert(id);
+    if (!job.array) return;
+    rows[job.array].insert(id);
+    tasks[job.array] += job.tasks();
+    active[job.array] += job.active() ? 1 : 0;
+    if (id.value != job.array.value + 1 + job.task) broken = "tasks are numbered by their ids";
   });
-  if (waiting != queued || parked != 0) broken = "what waits is in the queue";
+  if (waiting != queued) broken = "what waits is in the queue";
+  if (awaited != world.index.awaited || to_cancel != world.index.never)
+    broken = "it is known who waits for whom";
+  for (const auto& [id, array] : world.arrays) {
+    if (array.rows != rows[id] || array.active != active[id] ||
+        array.over() + tasks[id] != array.tasks || (array.ended != Instant{}) != rows[id].empty() ||
+        (array.at_once > 0 && array.active > array.at_once)) {
+      broken = "arrays count their tasks";
+    }
+  }
   world.projects.each([&](ProjectId id, const Project& project) {
     if (project.live_jobs != (live.contains(id) ? live[id] : 0))
       broken = "projects count their jobs";

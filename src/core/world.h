@@ -5,6 +5,7 @@
 #include <set>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "base/digest.h"
@@ -13,6 +14,7 @@
 #include "core/commands.h"
 #include "core/facts.h"
 #include "core/fleet/fleet.h"
+#include "core/jobs/outcomes.h"
 #include "core/ledger/ledger.h"
 #include "core/requests.h"
 #include "core/schedule/waiting.h"
@@ -118,23 +120,51 @@ struct Job {
   Span limit;
   Instant submitted, started, stop_asked;  // 0: not yet
   PriceId prices;
-  JobId array;
-  std::uint32_t task = 0;
+  JobId array;             // none: not in one
+  std::uint32_t task = 0;  // in its array
+  std::uint32_t more = 0;  // tasks right after it that this row stands for too: they hold the same
   std::string name;
   Hash spec;
   JobState state = JobState::queued;
-  std::uint32_t attempt = 0;  // starts so far
-  PoolId pool;                // while running
-  PoolId promised;            // in which pool it holds the promise
+  bool on_hold = false;        // by its owner
+  bool never = false;          // what it came after ended otherwise: it is to be cancelled
+  std::uint32_t retries = 0;   // further attempts that it may have
+  std::uint32_t failures = 0;  // attempts that failed so far
+  std::uint32_t attempt = 0;   // starts so far
+  PoolId pool;                 // while running
+  PoolId promised;             // in which pool it holds the promise
   Rate rate;
-  Credits held;
+  Credits held;              // of each task
+  Credits charged;           // for attempts that failed before this one
   SmallVector<Leg, 1> legs;  // add up to held
   SmallVector<Slice, 1> slices;
+  std::vector<After> after;  // what has to end first
+  std::vector<std::pair<std::string, std::string>> labels;
   TENBIN_FIELDS(project, person, shape, pools, limit, submitted, started, stop_asked, prices, array,
-                task, name, spec, state, attempt, pool, promised, rate, held, legs, slices)
+                task, more, name, spec, state, on_hold, never, retries, failures, attempt, pool,
+                promised, rate, held, charged, legs, slices, after, labels)
 
   bool active() const { return state == JobState::running || state == JobState::stopping; }
+  std::uint64_t tasks() const { return std::uint64_t{more} + 1; }
   Instant expected_end() const { return started + limit; }
+};
+
+/// What is known of an array as a whole. Its tasks have the ids that follow its own; until they
+/// start, rows of jobs stand for many of them each. It stays for outcome_memory after its end.
+struct JobArray {
+  ProjectId project;
+  std::uint32_t tasks = 0, at_once = 0;
+  std::uint32_t completed = 0, failed = 0, cancelled = 0, time_limit = 0;  // tasks that are over
+  Instant started, ended;                                                  // 0: not yet
+  Credits held, charged;  // when it was submitted; for all attempts of tasks that are over
+  TENBIN_FIELDS(project, tasks, at_once, completed, failed, cancelled, time_limit, started, ended,
+                held, charged)
+
+  std::uint32_t active = 0;  // derived: tasks that run
+  std::set<JobId> rows;      // derived: of its tasks that are not over
+
+  std::uint32_t over() const { return completed + failed + cancelled + time_limit; }
+  bool full() const { return at_once > 0 && active >= at_once; }
 };
 
 // ---- the World ----
@@ -165,6 +195,7 @@ struct Affairs {
   Table<NodeId, Node> nodes;
   Table<PriceId, Price> prices;
   Table<JobId, Job> jobs;
+  std::map<JobId, JobArray> arrays;
 
   struct Index {
     // By hash: a submit names its project. Never walked.
@@ -187,8 +218,9 @@ struct Affairs {
     Names<GpuModelId> models;
     Names<PoolId> pools;
     Names<NodeId> nodes;
-    std::map<PoolSet, Waiting> lanes;  // queued jobs by the pools that they permit
-    std::map<ProjectId, std::set<JobId>> parked;
+    std::map<PoolSet, Waiting> lanes;          // queued jobs by the pools that they permit
+    std::map<JobId, std::set<JobId>> awaited;  // rows of jobs by what they come after
+    std::set<JobId> never;                     // rows of jobs that are to be cancelled
     std::map<Hash, TokenId> tokens;
   } index;
 };
@@ -196,9 +228,11 @@ struct Affairs {
 /// Everything that Tenbin knows: a plain value. Only `record` changes it.
 struct World : Affairs {
   Requests requests;  // what was answered lately; by far the largest part of a busy World
+  Outcomes outcomes;  // how jobs ended lately
 };
 
-/// A copy for playing forward, which needs no memory of past requests. Cost: the living rows.
+/// A copy for playing forward, which needs no memory of past requests and jobs. Cost: the living
+/// rows.
 inline World without_requests(const World& world) {
   World copy;
   static_cast<Affairs&>(copy) = world;

@@ -2,6 +2,9 @@
 
 #include <bit>
 
+#include "codec/json.h"
+#include "core/jobs/tasks.h"
+
 namespace tenbin {
 
 EndKind to_end_kind(Outcome outcome) {
@@ -53,32 +56,92 @@ std::string shape_text(const Shape& shape) {
   return shape.members > 1 ? std::to_string(shape.members) + " x " + gpus : gpus;
 }
 
-SettledJob settled_row(const World& world, const JobSettled& event) {
-  const Job& job = world.jobs.at(event.job);
+namespace {
+
+/// What a row of the history takes from a job as it was submitted.
+SettledJob row_from(const World& world, const Job& job) {
   SettledJob row;
-  row.job = event.job.value;
   row.array = job.array.value;
-  row.task = static_cast<std::int32_t>(job.task);
   row.project = world.projects.at(job.project).name;
   if (const Person* person = world.persons.find(job.person)) row.person = person->name;
   row.name = job.name;
-  row.state = enum_names(JobState{})[static_cast<std::size_t>(event.state)];
-  row.code = event.code;
+  JsonWriter labels(row.labels);
+  labels.begin_object();
+  for (const auto& [key, value] : job.labels) labels.member(key, value);
+  labels.end_object();
   row.shape = shape_text(job.shape);
+  row.gpus_milli = job.shape.all_gpus().count;
+  row.members = job.shape.members;
+  row.time_limit = job.limit;
+  row.submitted = job.submitted;
+  row.spec = job.spec;
+  return row;
+}
+
+std::string reason_text(Why why) {
+  return why == Why::ended || why == Why::asked
+             ? std::string()
+             : std::string(enum_names(Why{})[static_cast<std::size_t>(why)]);
+}
+
+/// The row of an array whose last tasks are over with `array`, its counts as they are then.
+SettledJob array_row(const World& world, JobId id, const JobArray& array, const Job& task, Why why,
+                     Instant ended) {
+  SettledJob row = row_from(world, task);
+  row.job = id.value;
+  JobArray over = array;
+  over.ended = ended;
+  row.state = enum_names(JobState{})[static_cast<std::size_t>(state_of(world, over))];
+  row.reason = reason_text(why);
+  row.tasks = array.tasks;
+  row.tasks_completed = array.completed;
+  row.tasks_failed = array.failed;
+  row.tasks_cancelled = array.cancelled;
+  row.started = array.started;
+  row.ended = ended;
+  row.held = array.held;
+  row.charged = array.charged;
+  return row;
+}
+
+}  // namespace
+
+std::optional<SettledJob> ended_array_row(const World& world, const Event& event) {
+  if (const auto* settled = std::get_if<JobSettled>(&event)) {
+    const Job& job = world.jobs.at(settled->job);
+    if (!job.array) return std::nullopt;
+    JobArray array = world.arrays.at(job.array);
+    if (array.rows.size() > 1) return std::nullopt;
+    count_end(array, settled->state);
+    array.charged += job.charged + settled->charged;
+    return array_row(world, job.array, array, job, Why::ended, settled->ended);
+  }
+  const auto* cancelled = std::get_if<TasksCancelled>(&event);
+  if (!cancelled) return std::nullopt;
+  JobArray array = world.arrays.at(cancelled->array);
+  if (array.over() + cancelled->tasks < array.tasks) return std::nullopt;
+  array.cancelled += cancelled->tasks;
+  return array_row(world, cancelled->array, array, world.jobs.at(*array.rows.begin()),
+                   cancelled->why, cancelled->ended);
+}
+
+SettledJob settled_row(const World& world, const JobSettled& event) {
+  const Job& job = world.jobs.at(event.job);
+  SettledJob row = row_from(world, job);
+  row.job = event.job.value;
+  row.task = static_cast<std::int32_t>(job.task);
+  row.state = enum_names(JobState{})[static_cast<std::size_t>(event.state)];
+  row.reason = reason_text(event.why);
+  row.code = event.code;
   if (const Pool* pool = world.pools.find(job.pool)) {
     row.pool = pool->name;
     row.region = world.regions.at(pool->region).name;
   }
   row.attempts = job.attempt;
-  row.gpus_milli = job.shape.all_gpus().count;
-  row.members = job.shape.members;
-  row.time_limit = job.limit;
-  row.submitted = job.submitted;
   row.started = job.started;
   row.ended = event.ended;
   row.held = job.held;
-  row.charged = event.charged;
-  row.spec = job.spec;
+  row.charged = job.charged + event.charged;
   return row;
 }
 

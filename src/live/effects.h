@@ -15,6 +15,8 @@ AttemptSpec attempt_of(const World& world, JobId id, const Job& job);
 
 /// Rows for an event about to be recorded in `world`.
 SettledJob settled_row(const World& world, const JobSettled& event);
+/// The row of an array, if this event is the end of its last task.
+std::optional<SettledJob> ended_array_row(const World& world, const Event& event);
 ChargeRow charge_row(const World& world, JobId job, const Leg& leg, std::uint64_t sequence,
                      Instant at);
 

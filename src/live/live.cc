@@ -462,6 +462,8 @@ void Live::tell_executor(const Event& event, const World& world) {
       executor_.stop({stop->job.value, job->attempt});
   } else if (const auto* lost = std::get_if<AttemptLost>(&event)) {
     executor_.forget({lost->job.value, lost->attempt});
+  } else if (const auto* failed = std::get_if<AttemptFailed>(&event)) {
+    executor_.forget({failed->job.value, failed->attempt});
   } else if (const auto* settled = std::get_if<JobSettled>(&event)) {
     if (settled->attempt > 0) executor_.forget({settled->job.value, settled->attempt});
   } else if (std::holds_alternative<EpochOpened>(event)) {
@@ -477,12 +479,17 @@ void Live::tell_executor(const Event& event, const World& world) {
 
 void Live::rows_of(const World& world, const Event& event, std::uint64_t sequence, Instant at,
                    Followed& rows) {
-  const auto* settled = std::get_if<JobSettled>(&event);
-  if (!settled) return;
-  rows.jobs.push_back(settled_row(world, *settled));
-  for (const Leg& leg : settled->captures) {
-    rows.charges.push_back(charge_row(world, settled->job, leg, sequence, at));
+  const auto charge = [&](JobId job, std::span<const Leg> captures) {
+    for (const Leg& leg : captures)
+      rows.charges.push_back(charge_row(world, job, leg, sequence, at));
+  };
+  if (const auto* settled = std::get_if<JobSettled>(&event)) {
+    rows.jobs.push_back(settled_row(world, *settled));
+    charge(settled->job, settled->captures);
+  } else if (const auto* failed = std::get_if<AttemptFailed>(&event)) {
+    charge(failed->job, failed->captures);
   }
+  if (auto array = ended_array_row(world, event)) rows.jobs.push_back(std::move(*array));
 }
 
 // ---- follower ----

@@ -154,11 +154,15 @@ class Executor {
 /// rows.
 struct SettledJob {
   std::uint64_t job = 0;
-  std::uint64_t array = 0;  // first job of its array, 0 if none
+  std::uint64_t array = 0;  // its array, 0 if none; of an array the array itself
   std::int32_t task = 0;    // index in the array
+  std::uint32_t tasks = 0;  // of an array: how many, and how many of them ended how
+  std::uint32_t tasks_completed = 0, tasks_failed = 0, tasks_cancelled = 0;  // the rest: time limit
   std::string project, person, name;
-  std::string state;  // completed, failed, cancelled, time_limit
+  std::string state;   // completed, failed, cancelled, time_limit
+  std::string reason;  // why it was cancelled or failed, if it did not end so by itself
   std::int32_t code = 0;
+  std::string labels;        // a JSON object
   std::string shape;         // for people: "2 x 1 GPU"
   std::string region, pool;  // empty if it never started
   std::uint32_t attempts = 0;

@@ -37,7 +37,7 @@ void add_up(const World& world, Verification& result) {
     result.held += free.debits_pending;
     result.spent += world.accounts.at(share.used).balance();
   });
-  result.live_jobs = world.jobs.size();
+  world.jobs.each([&](JobId, const Job& job) { result.live_jobs += job.tasks(); });
 }
 
 }  // namespace

@@ -16,7 +16,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::int64_t format = 1;
+constexpr std::int64_t format = 2;
 // Left beside a file in which damage was met while it was in use, for the next opening to see.
 constexpr const char* damage_mark = ".is-damaged";
 
@@ -26,7 +26,7 @@ constexpr const char* damage_mark = ".is-damaged";
 constexpr const char* tables = R"sql(
 BEGIN IMMEDIATE;
 CREATE TABLE meta(key TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
-INSERT INTO meta VALUES ('format', 1);
+INSERT INTO meta VALUES ('format', 2);
 CREATE TABLE watermark(only INTEGER PRIMARY KEY CHECK (only = 1), sequence INTEGER NOT NULL) STRICT;
 INSERT INTO watermark VALUES (1, 0);
 CREATE TABLE settled_job(
@@ -50,7 +50,13 @@ CREATE TABLE settled_job(
   held_microcredits INTEGER NOT NULL,
   charged_microcredits INTEGER NOT NULL,
   spec BLOB NOT NULL,
-  members INTEGER NOT NULL) STRICT;
+  members INTEGER NOT NULL,
+  reason TEXT NOT NULL,
+  labels TEXT NOT NULL,
+  tasks INTEGER NOT NULL,
+  tasks_completed INTEGER NOT NULL,
+  tasks_failed INTEGER NOT NULL,
+  tasks_cancelled INTEGER NOT NULL) STRICT;
 CREATE INDEX settled_by_project ON settled_job(project);
 CREATE INDEX settled_by_state ON settled_job(state);
 CREATE INDEX settled_by_project_state ON settled_job(project, state);
@@ -82,7 +88,8 @@ PRAGMA temp_store = MEMORY;
 constexpr const char* job_columns =
     "job, array, task, project, person, name, state, code, shape, region, pool, attempts, "
     "gpus_milli, time_limit_ms, submitted_ms, started_ms, ended_ms, held_microcredits, "
-    "charged_microcredits, spec, members";
+    "charged_microcredits, spec, members, reason, labels, tasks, tasks_completed, tasks_failed, "
+    "tasks_cancelled";
 
 constexpr const char* charge_columns =
     "sequence, at, job, project, grant_name, funder, lot, amount_microcredits";
@@ -103,11 +110,17 @@ Result<SettledJob> job_of(const SqliteStatement& row) {
       .job = unsigned_of(row.number(0)),
       .array = unsigned_of(row.number(1)),
       .task = static_cast<std::int32_t>(row.number(2)),
+      .tasks = static_cast<std::uint32_t>(row.number(23)),
+      .tasks_completed = static_cast<std::uint32_t>(row.number(24)),
+      .tasks_failed = static_cast<std::uint32_t>(row.number(25)),
+      .tasks_cancelled = static_cast<std::uint32_t>(row.number(26)),
       .project = std::string(row.bytes(3)),
       .person = std::string(row.bytes(4)),
       .name = std::string(row.bytes(5)),
       .state = std::string(row.bytes(6)),
+      .reason = std::string(row.bytes(21)),
       .code = static_cast<std::int32_t>(row.number(7)),
+      .labels = std::string(row.bytes(22)),
       .shape = std::string(row.bytes(8)),
       .region = std::string(row.bytes(9)),
       .pool = std::string(row.bytes(10)),
@@ -254,7 +267,8 @@ Result<void> SqliteHistory::connect() {
   std::vector<Wanted> wanted{
       {&writer_, &add_job_,
        "INSERT OR REPLACE INTO settled_job VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, "
-       "?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)"},
+       "?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, "
+       "?27)"},
       {&writer_, &add_charge_,
        "INSERT OR REPLACE INTO charge VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"},
       {&writer_, &move_watermark_, "UPDATE watermark SET sequence = ?1"},
@@ -334,6 +348,12 @@ Result<void> SqliteHistory::add(std::uint64_t sequence, std::span<const SettledJ
     add_job_.bind(19, job.charged.count);
     add_job_.bind_hash(20, job.spec);
     add_job_.bind(21, std::int64_t{job.members});
+    add_job_.bind_text(22, job.reason);
+    add_job_.bind_text(23, job.labels);
+    add_job_.bind(24, std::int64_t{job.tasks});
+    add_job_.bind(25, std::int64_t{job.tasks_completed});
+    add_job_.bind(26, std::int64_t{job.tasks_failed});
+    add_job_.bind(27, std::int64_t{job.tasks_cancelled});
     if (auto done = add_job_.run(); !done) return done;
   }
 

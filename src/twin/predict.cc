@@ -4,6 +4,8 @@
 #include <set>
 #include <utility>
 
+#include "core/jobs/tasks.h"
+
 namespace tenbin {
 
 std::optional<Prediction> predict_start(World world, JobId wanted, Instant now,
@@ -23,7 +25,7 @@ std::optional<Prediction> predict_start(World world, JobId wanted, Instant now,
       if (started->job == wanted) return Prediction{now, started->pool};
       ends.emplace(world.jobs.at(started->job).expected_end(), started->job);
     }
-    if (ends.empty() || !world.jobs.find(wanted)) return std::nullopt;
+    if (ends.empty() || !row_of(world, wanted)) return std::nullopt;
     now = ends.begin()->first;
     while (!ends.empty() && ends.begin()->first == now) {
       const JobId id = ends.begin()->second;
@@ -31,7 +33,7 @@ std::optional<Prediction> predict_start(World world, JobId wanted, Instant now,
       facts.clear();
       const Job& job = world.jobs.at(id);
       static_cast<void>(apply(
-          world, {.command = ReportEnd{id, job.attempt, EndKind::time_limit, 0, now}}, now, facts));
+          world, {.command = ReportEnd{id, job.attempt, EndKind::exited, 0, now}}, now, facts));
     }
   }
   return std::nullopt;

@@ -27,6 +27,23 @@ Ledger read_ledger(const std::string& state) {
         job.limit = queued->time_limit;
         if (decoded->asked.request)
           ledger.by_request[to_uuid(decoded->asked.request)].push_back(queued->job.value);
+      } else if (const auto* array = std::get_if<ArrayQueued>(&event)) {
+        for (std::uint64_t task = 1; task <= array->tasks; ++task) {
+          JobRow& job = ledger.jobs[array->array.value + task];
+          job.submitted = r.at;
+          job.limit = array->time_limit;
+          job.array = array->array.value;
+          if (decoded->asked.request)
+            ledger.by_request[to_uuid(decoded->asked.request)].push_back(array->array.value + task);
+        }
+      } else if (const auto* cancelled = std::get_if<TasksCancelled>(&event)) {
+        for (auto& [id, job] : ledger.jobs) {
+          if (job.array != cancelled->array.value || job.settled || !job.attempts.empty()) continue;
+          ++job.settlements;
+          job.settled = true;
+          job.state = "cancelled";
+          job.ended = cancelled->ended;
+        }
       } else if (const auto* started = std::get_if<JobStarted>(&event)) {
         ledger.jobs[started->job.value].attempts.push_back(
             {.attempt = started->attempt, .started = r.at, .rate = started->rate});

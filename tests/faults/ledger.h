@@ -18,6 +18,7 @@ struct AttemptRow {
 };
 
 struct JobRow {
+  std::uint64_t array = 0;  // 0: none
   Instant submitted;
   Span limit;
   std::vector<AttemptRow> attempts;

@@ -46,7 +46,10 @@ void Auditor::hear(const Asked& asked, Instant at, std::span<const Event> events
   for (const auto& [id, share] : shares_) {
     expect(!lots_[share.lot].expired || share.free == Credits{0}, "expired credit is gone");
   }
-  if (std::holds_alternative<Schedule>(asked.command)) oldest_is_blocked();
+  if (std::holds_alternative<Schedule>(asked.command)) {
+    oldest_is_blocked();
+    for (const auto& [id, job] : jobs_) expect(!job.never, "what can never start is cancelled");
+  }
 }
 
 // ---- credit ----
@@ -246,7 +249,9 @@ void Auditor::compare(const World& world) {
     expect(free.debits_pending == share.held, "held agrees");
     expect(world.accounts.at(world.shares.at(id).used).balance() == share.spent, "spent agrees");
   }
-  expect(world.jobs.size() == jobs_.size(), "the same jobs live");
+  std::uint64_t tasks = 0;
+  world.jobs.each([&](JobId, const tenbin::Job& job) { tasks += job.tasks(); });
+  expect(tasks == jobs_.size(), "the same jobs live");
 }
 
 // ---- fleet ----
@@ -340,14 +345,34 @@ void Auditor::place(const Job& job, std::int64_t sign) {
 // ---- jobs ----
 
 void Auditor::take_in(const JobQueued& e) {
-  expect(jobs_.empty() || jobs_.rbegin()->first < e.job, "jobs are numbered in order");
+  queue(e.job, {e.project, e.shape, e.pools, e.time_limit, e.prices, e.held, e.legs});
+}
+
+// An array is what its tasks would be if they had been submitted one after the other.
+void Auditor::take_in(const ArrayQueued& e) {
+  arrays_[e.array] = {e.project, e.tasks, e.tasks_at_once};
+  std::uint64_t next = e.array.value;
+  for (const TaskPart& part : e.parts) {
+    for (std::uint32_t t = 0; t < part.tasks; ++t) {
+      queue(JobId{++next},
+            {e.project, e.shape, e.pools, e.time_limit, e.prices, part.held, part.legs})
+          .array = e.array;
+    }
+  }
+  expect(next == e.array.value + e.tasks, "an array has all its tasks");
+}
+
+Auditor::Job& Auditor::queue(JobId new_id, const Queued& e) {
+  expect((jobs_.empty() || jobs_.rbegin()->first < new_id) &&
+             (ended_.empty() || ended_.rbegin()->first < new_id),
+         "jobs are numbered in order");
   // The dearest region that the project can pay for.
   std::vector<std::pair<RegionId, Wide>> needs;
   for (const auto& [id, pool] : pools_) {
     if (!e.pools.has(id)) continue;
     const Wide hour = rate(pool, id, e.shape, e.prices);
     expect(hour >= 0, "a permitted pool has a price");
-    const Wide need = cost(e.time_limit, hour);
+    const Wide need = cost(e.limit, hour);
     const auto same = std::ranges::find(needs, pool.region, [](const auto& n) { return n.first; });
     if (same == needs.end()) {
       needs.emplace_back(pool.region, need);
@@ -383,28 +408,84 @@ void Auditor::take_in(const JobQueued& e) {
   job.project = e.project;
   job.shape = e.shape;
   job.pools = e.pools;
-  job.limit = e.time_limit;
+  job.limit = e.limit;
   job.prices = e.prices;
   job.held = e.held;
   job.legs.assign(e.legs.begin(), e.legs.end());
-  jobs_[e.job] = std::move(job);
+  return jobs_[new_id] = std::move(job);
 }
 
-void Auditor::take_in(const JobParked& e) {
-  Job& job = jobs_[e.job];
-  expect(job.life == Life::waiting, "only what waits is parked");
-  for (const auto& [id, pool] : pools_) {
-    bool enough = false;
-    if (job.pools.has(id)) static_cast<void>(paying(job, id, enough));
-    expect(!enough, "only what nobody can pay is parked");
+template <class Visit>
+void Auditor::each_of(JobId id, Visit&& visit) {
+  for (auto& [job_id, job] : jobs_) {
+    if (job_id == id || job.array == id) visit(job);
   }
-  job.life = Life::parked;
+}
+
+void Auditor::take_in(const JobConditions& e) {
+  const SubmitJob& asked = std::get<SubmitJob>(asked_->command);
+  std::vector<After> after;
+  bool never = false;
+  for (const After& a : asked.after) {
+    const auto ended = ended_.find(a.job);
+    if (ended == ended_.end()) {
+      after.push_back(a);
+    } else {
+      never = never || (a.when == When::ok && !ended->second) ||
+              (a.when == When::not_ok && ended->second);
+    }
+  }
+  expect(std::ranges::equal(after, e.after) && never == bool(e.never_met),
+         "a job comes after what it said");
+  for (const After& a : after) {
+    expect(jobs_.contains(a.job) || (arrays_.contains(a.job) && !arrays_[a.job].over),
+           "what it comes after is there");
+  }
+  expect(e.hold == asked.hold && e.retries == asked.retries &&
+             std::ranges::equal(e.labels, asked.labels),
+         "a job gets what it asked for");
+  each_of(e.job, [&](Job& job) {
+    job.after = after;
+    job.never = never;
+    job.hold = e.hold;
+    job.retries = e.retries;
+  });
+}
+
+void Auditor::take_in(const TaskParted& e) {
+  expect(jobs_.contains(e.job) && jobs_[e.job].array && jobs_[e.job].attempt == 0,
+         "only a task that has not started is parted");
+}
+
+void Auditor::take_in(const JobHeld& e) {
+  each_of(e.job, [&](Job& job) {
+    if (job.life == Life::waiting) job.hold = true;
+  });
+}
+
+void Auditor::take_in(const JobReleased& e) {
+  each_of(e.job, [&](Job& job) {
+    if (job.life == Life::waiting) job.hold = false;
+  });
+}
+
+bool Auditor::full(JobId id) const {
+  if (!id) return false;
+  const Array& array = arrays_.at(id);
+  std::uint32_t active = 0;
+  for (const auto& [job_id, job] : jobs_)
+    active += job.array == id && job.life != Life::waiting ? 1 : 0;
+  return array.at_once > 0 && active >= array.at_once;
+}
+
+bool Auditor::eligible(const Job& job) const {
+  return job.life == Life::waiting && !job.hold && !job.never && job.after.empty() &&
+         !full(job.array);
 }
 
 void Auditor::take_in(const PromiseMoved& e) {
   const Job& job = jobs_[e.job];
-  expect(job.life == Life::waiting && job.pools.has(e.pool),
-         "a promise is to a job that waits for this pool");
+  expect(eligible(job) && job.pools.has(e.pool), "a promise is to a job that waits for this pool");
   bool enough = false;
   static_cast<void>(paying(job, e.pool, enough));
   expect(enough, "a promise can be paid");
@@ -413,7 +494,7 @@ void Auditor::take_in(const PromiseMoved& e) {
 
 void Auditor::take_in(const JobStarted& e) {
   Job& job = jobs_[e.job];
-  expect(job.life == Life::waiting || job.life == Life::parked, "only what waits is started");
+  expect(jobs_.contains(e.job) && eligible(job), "only what waits for room alone is started");
   expect(e.attempt == job.attempt + 1, "attempts are counted");
   expect(job.pools.has(e.pool), "a job starts where it may");
   const Pool& pool = pools_[e.pool];
@@ -435,7 +516,7 @@ void Auditor::take_in(const JobStarted& e) {
   }
   for (const auto& [id, other] : jobs_) {
     if (backfill_ != Backfill::none || id >= e.job) break;
-    if (other.life != Life::waiting || !other.pools.has(e.pool)) continue;
+    if (!eligible(other) || !other.pools.has(e.pool)) continue;
     bool payable = false;
     static_cast<void>(paying(other, e.pool, payable));
     expect(!payable, "first come, first served");
@@ -481,35 +562,24 @@ void Auditor::take_in(const AttemptLost& e) {
   job.life = Life::waiting;
 }
 
-void Auditor::take_in(const JobSettled& e) {
-  expect(jobs_.contains(e.job), "a job is settled once");
-  Job& job = jobs_[e.job];
-  const bool ran = job.life == Life::running || job.life == Life::stopping;
+// What an attempt that has been running costs if it ended then.
+Wide Auditor::due(const Job& job, Instant ended) const {
   const ReportEnd* report = std::get_if<ReportEnd>(&asked_->command);
-  const bool unpaid =
-      !report || report->kind == EndKind::lost || report->kind == EndKind::launch_failed;
-  Wide due = 0;
-  if (ran && !unpaid) {
-    Instant until = std::min(e.ended, job.started + job.limit);
-    if (job.life == Life::stopping) until = std::min(until, job.stop);
-    due = cost(until - job.started, job.rate.count);
-  }
-  expect(Wide{e.charged.count} == due, "charged from the start to the end, the limit or the stop");
-  expect(e.charged <= job.held && e.charged + e.released == job.held,
-         "what is not charged goes back");
-  expect(e.ended <= at_ && (!ran || e.ended >= job.started), "an end lies between start and now");
-  if (report && ran) {
-    expect(e.ended == std::max(job.started, std::min(at_, report->ended)),
-           "an end is what was reported");
-  }
-  if (!ran) expect(e.state == JobState::cancelled, "what never ran can only be cancelled");
+  if (!report || report->kind == EndKind::lost || report->kind == EndKind::launch_failed) return 0;
+  Instant until = std::min(ended, job.started + job.limit);
+  if (job.life == Life::stopping) until = std::min(until, job.stop);
+  return cost(until - job.started, job.rate.count);
+}
 
-  Credits left = e.charged;
+// Ends a hold, and returns what is left of its legs.
+std::vector<Leg> Auditor::capture(Job& job, Credits charged, std::span<const Leg> captures) {
+  std::vector<Leg> rest;
+  Credits left = charged;
   std::size_t next = 0;
   for (const Leg& leg : job.legs) {
     const Credits amount = std::min(left, leg.amount);
     if (amount > Credits{0}) {
-      expect(next < e.captures.size() && e.captures[next] == Leg{leg.share, amount},
+      expect(next < captures.size() && captures[next] == Leg{leg.share, amount},
              "a charge is taken in the order of the legs");
       ++next;
     }
@@ -518,16 +588,125 @@ void Auditor::take_in(const JobSettled& e) {
     share.held -= leg.amount;
     share.spent += amount;
     share.free += leg.amount - amount;
+    rest.push_back({leg.share, leg.amount - amount});
     expect(share.held >= Credits{0}, "no hold ends twice");
   }
-  expect(next == e.captures.size(), "no more is captured than charged");
+  expect(next == captures.size(), "no more is captured than charged");
+  return rest;
+}
+
+void Auditor::take_in(const AttemptFailed& e) {
+  Job& job = jobs_[e.job];
+  expect(job.life == Life::running && job.attempt == e.attempt && job.failures < job.retries,
+         "only what runs fails, and is tried again as often as was asked");
+  expect(Wide{e.charged.count} == due(job, e.ended), "a failed attempt is charged");
+  expect(sum(e.legs) == job.held, "another attempt holds as much");
+  const Pool& pool = pools_[job.pool];
+  // What the hold has left counts for the next: the books as they are before it goes back.
+  std::vector<Leg> pinned;
+  {
+    Credits left = e.charged;
+    for (const Leg& leg : job.legs) {
+      const Credits amount = std::min(left, leg.amount);
+      left -= amount;
+      pinned.push_back({leg.share, leg.amount - amount});
+    }
+  }
+  const std::vector<Leg> legs = pick(job.project, pool.region, job.held.count, pinned);
+  expect(std::ranges::equal(not_empty(e.legs), legs),
+         "lots pay in their order for another attempt");
+  static_cast<void>(capture(job, e.charged, e.captures));
+  for (const Leg& leg : e.legs) {
+    Share& share = shares_[leg.share];
+    share.free -= leg.amount;
+    share.held += leg.amount;
+    expect(share.free >= Credits{0}, "no credit is held twice");
+  }
+  job.legs.assign(e.legs.begin(), e.legs.end());
+  place(job, -1);
+  ++job.failures;
+  job.life = Life::waiting;
+}
+
+void Auditor::take_in(const TasksCancelled& e) {
+  std::vector<JobId> gone;
+  Credits released;
+  for (auto& [id, job] : jobs_) {
+    if (job.array != e.array || job.attempt > 0) continue;
+    expect(e.why != Why::dependency_never_met || job.never,
+           "only what can never start is cancelled");
+    released += job.held;
+    static_cast<void>(capture(job, Credits{0}, {}));
+    gone.push_back(id);
+  }
+  expect(gone.size() == e.tasks && released == e.released && e.ended == at_,
+         "all tasks that never started are cancelled");
+  for (const JobId id : gone) end(id, false);
+}
+
+void Auditor::take_in(const JobSettled& e) {
+  expect(jobs_.contains(e.job), "a job is settled once");
+  Job& job = jobs_[e.job];
+  const bool ran = job.life == Life::running || job.life == Life::stopping;
+  const ReportEnd* report = std::get_if<ReportEnd>(&asked_->command);
+  expect(Wide{e.charged.count} == (ran ? due(job, e.ended) : 0),
+         "charged from the start to the end, the limit or the stop");
+  expect(e.charged <= job.held && e.charged + e.released == job.held,
+         "what is not charged goes back");
+  expect(e.ended <= at_ && (!ran || e.ended >= job.started), "an end lies between start and now");
+  if (report && ran) {
+    expect(e.ended == std::max(job.started, std::min(at_, report->ended)),
+           "an end is what was reported");
+  }
+  if (!ran) expect(e.state == JobState::cancelled, "what does not run can only be cancelled");
+  expect(e.why != Why::dependency_never_met || job.never, "only what can never start ends so");
+  if (report && ran && job.life == Life::running && e.state == JobState::failed &&
+      report->kind != EndKind::lost && job.failures < job.retries) {
+    expect(e.why == Why::no_credit_to_retry, "what failed is tried again if it can be paid");
+    std::vector<Leg> pinned;
+    Credits left = e.charged;
+    for (const Leg& leg : job.legs) {
+      const Credits amount = std::min(left, leg.amount);
+      left -= amount;
+      pinned.push_back({leg.share, leg.amount - amount});
+    }
+    const RegionId region = pools_[job.pool].region;
+    expect(sum(pick(job.project, region, job.held.count, pinned)) < job.held,
+           "a retry is refused only for want of credit");
+  }
+  static_cast<void>(capture(job, e.charged, e.captures));
   if (ran) place(job, -1);
-  jobs_.erase(e.job);
+  end(e.job, e.state == JobState::completed);
+}
+
+void Auditor::end(JobId id, bool ok) {
+  const JobId array = jobs_[id].array;
+  jobs_.erase(id);
+  over(id, ok);
+  if (!array) return;
+  Array& row = arrays_[array];
+  row.all_completed = row.all_completed && ok;
+  for (const auto& [other, job] : jobs_) {
+    if (job.array == array) return;
+  }
+  row.over = true;
+  over(array, row.all_completed);
+}
+
+void Auditor::over(JobId id, bool ok) {
+  ended_[id] = ok;
+  for (auto& [other, job] : jobs_) {
+    for (const After& after : job.after) {
+      if (after.job != id || after.when == When::any) continue;
+      job.never = job.never || (after.when == When::ok) != ok;
+    }
+    std::erase_if(job.after, [&](const After& after) { return after.job == id; });
+  }
 }
 
 void Auditor::oldest_is_blocked() {
   for (const auto& [id, job] : jobs_) {
-    if (job.life != Life::waiting) continue;
+    if (!eligible(job)) continue;
     for (const auto& [pool_id, pool] : pools_) {
       if (!job.pools.has(pool_id) || !room(pool_id, job.shape)) continue;
       bool enough = false;

@@ -59,7 +59,7 @@ class Auditor {
     Memory memory;
     Gpus counted, used;
   };
-  enum class Life { waiting, parked, running, stopping };
+  enum class Life { waiting, running, stopping };
   struct Job {
     ProjectId project;
     Shape shape;
@@ -74,6 +74,15 @@ class Auditor {
     Credits rate;
     Instant started, stop;
     std::vector<Slice> slices;
+    JobId array;
+    bool hold = false, never = false;
+    std::vector<After> after;
+    std::uint32_t retries = 0, failures = 0;
+  };
+  struct Array {
+    ProjectId project;
+    std::uint32_t tasks = 0, at_once = 0;
+    bool over = false, all_completed = true;
   };
 
   template <class E>
@@ -93,15 +102,39 @@ class Auditor {
   void take_in(const PriceSet& e);
   void take_in(const NodeStateSet& e);
   void take_in(const JobQueued& e);
-  void take_in(const JobParked& e);
+  void take_in(const ArrayQueued& e);
+  void take_in(const JobConditions& e);
+  void take_in(const TaskParted& e);
+  void take_in(const JobHeld& e);
+  void take_in(const JobReleased& e);
   void take_in(const PromiseMoved& e);
   void take_in(const JobStarted& e);
   void take_in(const StopRequested& e);
   void take_in(const AttemptLost& e);
+  void take_in(const AttemptFailed& e);
+  void take_in(const TasksCancelled& e);
   void take_in(const JobSettled& e);
   void take_in(const PolicySet& e) { backfill_ = e.backfill; }
 
   void expect(bool good, std::string what);
+  struct Queued {
+    ProjectId project;
+    Shape shape;
+    PoolSet pools;
+    Span limit;
+    PriceId prices;
+    Credits held;
+    std::span<const Leg> legs;
+  };
+  Job& queue(JobId id, const Queued& q);
+  template <class Visit>
+  void each_of(JobId id, Visit&& visit);  // a job, or every task of an array
+  bool eligible(const Job& job) const;
+  bool full(JobId array) const;
+  Wide due(const Job& job, Instant ended) const;
+  std::vector<Leg> capture(Job& job, Credits charged, std::span<const Leg> captures);
+  void end(JobId id, bool ok);
+  void over(JobId id, bool ok);
   Wide rate(const Pool& pool, PoolId id, const Shape& shape, PriceId prices) const;
   static Wide cost(Span length, Wide rate) { return Wide{length.count} * rate / 3'600'000; }
   bool spendable(const Share& share, RegionId region) const;
@@ -126,6 +159,8 @@ class Auditor {
   std::map<PoolId, Pool> pools_;
   std::map<NodeId, Node> nodes_;
   std::map<JobId, Job> jobs_;
+  std::map<JobId, Array> arrays_;
+  std::map<JobId, bool> ended_;  // whether it was completed
 };
 
 }  // namespace tenbin

@@ -1,5 +1,7 @@
 #include "property/story.h"
 
+#include <iterator>
+
 namespace tenbin {
 
 namespace {
@@ -118,7 +120,7 @@ DeclarePool Story::any_pool(std::uint64_t number) {
   return pool;
 }
 
-SubmitJob Story::any_job() {
+SubmitJob Story::any_job(const World& world) {
   SubmitJob job{.project = any_name("project", projects)};
   Shape& shape = job.shape;
   switch (dice_.below(4)) {
@@ -140,14 +142,30 @@ SubmitJob Story::any_job() {
   job.time_limit = Span{static_cast<std::int64_t>(dice_.between(1, 12)) * 10 * minute};
   if (dice_.percent(30)) job.models = any_names("model", models, 2);
   if (dice_.percent(30)) job.regions = any_names("region", regions, 2);
-  if (dice_.percent(8)) job.tasks = static_cast<std::uint32_t>(dice_.between(2, 5));
+  if (dice_.percent(12)) {
+    job.tasks = static_cast<std::uint32_t>(dice_.between(2, 12));
+    if (dice_.percent(30)) job.tasks_at_once = static_cast<std::uint32_t>(dice_.between(1, 3));
+  }
+  if (dice_.percent(12)) {
+    const std::span<After> after = arena_.make<After>(dice_.between(1, 3));
+    for (After& a : after)
+      a = {any_job_id(world, dice_.percent(40)), static_cast<When>(dice_.below(3))};
+    job.after = after;
+  }
+  if (dice_.percent(4)) job.hold = true;
+  if (dice_.percent(12)) job.retries = static_cast<std::uint32_t>(dice_.between(1, 3));
+  if (dice_.percent(5)) {
+    const std::span<Label> labels = arena_.make<Label>(dice_.between(1, 18));
+    for (std::size_t i = 0; i < labels.size(); ++i) labels[i] = {name("key", i), "a value"};
+    job.labels = labels;
+  }
   if (dice_.percent(4)) {  // what no job may ask for
     switch (dice_.below(6)) {
       case 0: shape.members = static_cast<std::uint32_t>(dice_.below(2) * 5'000); break;
       case 1: shape.gpus = Gpus{static_cast<std::int64_t>(dice_.below(3'000)) - 1'000}; break;
       case 2: shape.gpus = Gpus{INT64_MAX - static_cast<std::int64_t>(dice_.below(2'000))}; break;
       case 3: job.time_limit = Span{static_cast<std::int64_t>(dice_.below(2)) * INT64_MAX}; break;
-      case 4: job.tasks = static_cast<std::uint32_t>(dice_.below(2) * 2'000); break;
+      case 4: job.tasks = static_cast<std::uint32_t>(dice_.below(2) * 2'000'000); break;
       default: shape.cpus = Cpus{-1}; break;
     }
   }
@@ -263,6 +281,11 @@ JobId Story::any_job_id(const World& world, bool active) {
   world.jobs.each([&](JobId id, const Job& job) {
     if (job.active() == active) ids.push_back(id);
   });
+  if (!active && !world.arrays.empty() && dice_.percent(25)) {
+    auto array = world.arrays.begin();
+    std::advance(array, dice_.below(world.arrays.size()));
+    return JobId{array->first.value + dice_.below(array->second.tasks + 1u)};
+  }
   if (ids.empty() || dice_.percent(4)) return JobId{dice_.below(world.jobs.next_id().value + 2)};
   return ids[dice_.below(ids.size())];
 }
@@ -289,10 +312,17 @@ Command Story::any_end(const World& world, Instant now) {
 Command Story::any_command(const World& world, Instant now) {
   const std::uint64_t pick = dice_.below(100);
   if (pick < 4) return any_change(world, now);
-  if (pick < 28) return any_job();
+  if (pick < 28) return any_job(world);
   if (pick < 50) return any_end(world, now);
   if (pick < 72) return Schedule{};
-  if (pick < 76) return CancelJob{any_job_id(world, dice_.percent(50))};
+  if (pick < 76) {
+    const JobId job = any_job_id(world, dice_.percent(30));
+    switch (dice_.below(5)) {
+      case 0: return HoldJob{job};
+      case 1: return ReleaseJob{job};
+      default: return CancelJob{job};
+    }
+  }
   if (pick < 78) return LoseNode{name("node", dice_.below(pools) * 10 + dice_.below(nodes))};
   if (pick < 80) return DrainNode{name("node", dice_.below(pools) * 10 + dice_.below(nodes))};
   if (pick < 84) return ResumeNode{name("node", dice_.below(pools) * 10 + dice_.below(nodes))};
@@ -314,7 +344,7 @@ Asked Story::next(const World& world, Instant now) {
   if (founded_ < founding_.size()) return {.command = founding_[founded_++]};
   if (!asked_.empty() && dice_.percent(4)) {  // said again, or something else under the same id
     Asked again = asked_[dice_.below(asked_.size())];
-    if (dice_.percent(40)) again.command = any_job();
+    if (dice_.percent(40)) again.command = any_job(world);
     return again;
   }
   Asked asked{.command = any_command(world, now)};

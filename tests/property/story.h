@@ -49,7 +49,7 @@ class Story {
   void found();
   DeclareLot any_lot(std::uint64_t number, Instant now);
   DeclarePool any_pool(std::uint64_t number);
-  SubmitJob any_job();
+  SubmitJob any_job(const World& world);
   Command any_change(const World& world, Instant now);
   Command any_declaration(Instant now);
   Command any_end(const World& world, Instant now);

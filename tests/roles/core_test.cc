@@ -187,6 +187,8 @@ std::optional<Try> attempt(const Town& t, std::string_view operation, const Acto
       {"LoseNode", [&] { return about_all(LoseNode{"node"}); }},
       {"SubmitJob", [&] { return scoped(submit, no_submit); }},
       {"CancelJob", [&] { return std::optional<Try>{{CancelJob{job}, std::nullopt}}; }},
+      {"HoldJob", [&] { return std::optional<Try>{{HoldJob{job}, std::nullopt}}; }},
+      {"ReleaseJob", [&] { return std::optional<Try>{{ReleaseJob{job}, std::nullopt}}; }},
       {"ReportEnd", [&] { return about_all(ReportEnd{job, 1}); }},
       {"SetPolicy", [&] { return about_all(SetPolicy{Backfill::none}); }},
       {"OpenEpoch", [&] { return about_all(OpenEpoch{}); }},
@@ -262,7 +264,7 @@ TEST_CASE("every operation, every role, one's own scope and another's, through t
         Arena texts;
         const auto tried = attempt(town, operation, actor, where, texts);
         if (!tried) continue;
-        const bool in_project = operation == "CancelJob" || operation == "work";
+        const bool in_project = about_a_job(operation);
         const bool may_it = expected_to(who, actor, where, in_project);
         ++cells;
         const PersonId by = town.id(actor.name);

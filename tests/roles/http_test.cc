@@ -202,11 +202,13 @@ std::optional<bool> attempt(Town& t, std::string_view operation, const Actor& ac
     return where == Where::b ? std::nullopt : std::optional(found->second());
 
   // About a job: a stranger's, or one's own if one may have any
-  if (operation == "CancelJob" || operation == "work") {
+  if (about_a_job(operation)) {
     if (where == Where::own && !actor.works() && actor.role != Role::officer) return std::nullopt;
     const std::string job = t.job(owner, project);
-    const bool good =
-        operation == "CancelJob" ? post(job + "/cancel", "") : done(caller.get(job + "/output"));
+    const bool good = operation == "work"         ? done(caller.get(job + "/output"))
+                      : operation == "HoldJob"    ? post(job + "/hold", "")
+                      : operation == "ReleaseJob" ? post(job + "/release", "")
+                                                  : post(job + "/cancel", "");
     static_cast<void>(t.admin().post(job + "/cancel", ""));
     return good;
   }
@@ -304,7 +306,7 @@ TEST_CASE("every operation, every role, one's own scope and another's, through H
         CAPTURE(static_cast<int>(where));
         const auto granted = attempt(town, operation, actor, where);
         if (!granted) continue;
-        const bool in_project = operation == "CancelJob" || operation == "work";
+        const bool in_project = about_a_job(operation);
         CHECK(*granted == expected_to(who, actor, where, in_project));
         any = true;
         ++cells;

@@ -87,6 +87,12 @@ inline const std::vector<Actor>& actors() {
 /// (in a, if it lies in a project).
 enum class Where : std::uint8_t { a, b, own };
 
+/// Operations of which `own` means a job of one's own in the project.
+inline bool about_a_job(std::string_view operation) {
+  return operation == "CancelJob" || operation == "HoldJob" || operation == "ReleaseJob" ||
+         operation == "work";
+}
+
 /// Whether this actor may do this operation there.
 inline bool expected_to(const std::set<Column>& who, const Actor& actor, Where where,
                         bool in_project) {

@@ -10,14 +10,21 @@ namespace tenbin {
 void lose_attempt(const World& world, JobId id, const Job& job, Instant ended, Instant now,
                   Facts& facts);
 
+/// How a job ends.
+struct Ending {
+  JobState state = JobState::completed;
+  Why why = Why::ended;
+  std::int32_t code = 0;
+  Instant ended;
+  Credits charged;
+};
+
 /// Adds the events that settle `job`: what it is charged, what goes back, what has expired
 /// meanwhile.
-void settle(const World& world, JobId id, const Job& job, JobState state, std::int32_t code,
-            Instant ended, Credits charged, Facts& facts);
+void settle(const World& world, JobId id, const Job& job, const Ending& ending, Facts& facts);
 
-/// Puts a job into the queue, at its place by id.
-void enqueue(World& world, JobId id, const Job& job);
-/// Takes a queued job out.
-void dequeue(World& world, JobId id, const Job& job);
+/// Adds the events that cancel all tasks of an array that never started, if there are any; returns
+/// how many.
+std::uint64_t cancel_unstarted(const World& world, JobId array, Why why, Instant now, Facts& facts);
 
 }  // namespace tenbin

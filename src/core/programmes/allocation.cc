@@ -162,7 +162,6 @@ void evolve(World& world, const AllocationDeclared& e, Instant) {
   TENBIN_ASSERT(id == e.allocation);
   world.index.allocations.emplace(e.name, id);
   for (const LotPart& part : e.parts) give(world, id, e.project, part);
-  unpark(world, e.project);
 }
 
 void evolve(World& world, const AllocationChanged& e, Instant) {
@@ -174,7 +173,6 @@ void evolve(World& world, const AllocationChanged& e, Instant) {
     TENBIN_ASSERT(share.lot == part.lot);
     take_back(world.accounts, world.lots.at(part.lot).unallocated, share.free, part.amount);
   }
-  if (!e.added.empty()) unpark(world, allocation.project);
 }
 
 }  // namespace tenbin

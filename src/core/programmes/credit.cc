@@ -4,8 +4,6 @@
 #include <bit>
 #include <tuple>
 
-#include "core/jobs/attempt.h"
-
 namespace tenbin {
 
 bool consumed_before(const World& world, LotId a, LotId b) {
@@ -92,18 +90,6 @@ void expire_released(const World& world, std::span<const Leg> legs, std::span<co
     gone[count++] = {leg.share, back};
   }
   if (count > 0) facts.add(CreditExpired{gone.first(count)});
-}
-
-void unpark(World& world, ProjectId project) {
-  if (world.index.parked.empty()) return;
-  const auto parked = world.index.parked.find(project);
-  if (parked == world.index.parked.end()) return;
-  for (const JobId id : parked->second) {
-    Job& job = world.jobs.at(id);
-    job.state = JobState::queued;
-    enqueue(world, id, job);
-  }
-  world.index.parked.erase(parked);
 }
 
 }  // namespace tenbin

@@ -39,7 +39,4 @@ std::span<const Leg> split(Facts& facts, std::span<const Leg> legs, Credits amou
 void expire_released(const World& world, std::span<const Leg> legs, std::span<const Leg> captures,
                      Facts& facts);
 
-/// Credit of `project` came free: its parked jobs wait in the queue again.
-void unpark(World& world, ProjectId project);
-
 }  // namespace tenbin

@@ -8,6 +8,8 @@
 #include "core/fleet/room.h"
 #include "core/handlers.h"
 #include "core/jobs/attempt.h"
+#include "core/jobs/line.h"
+#include "core/jobs/tasks.h"
 #include "core/programmes/credit.h"
 
 namespace tenbin {
@@ -69,13 +71,13 @@ class Pass {
       }
       const JobId id = lane->next->job;
       const Job& job = world_.jobs.at(id);
-      if (start_or_park(id, job, open)) return true;
+      if (start(id, job, open)) return true;
       if (!open.empty()) {
         // Where it could not pay, it waits for nothing and holds up nobody.
         const PoolSet wanted = payable(job, open);
         if (world_.backfill == Backfill::none) {
           closed_.bits |= wanted.bits;
-        } else if (promise(id, job, wanted)) {
+        } else if (promise(id, job, wanted) || part_next(id, job, wanted)) {
           return true;
         }
       }
@@ -175,8 +177,8 @@ class Pass {
     return *rate;
   }
 
-  // Starts the job in the cheapest pool that has room; parks it if only credit is missing.
-  bool start_or_park(JobId id, const Job& job, PoolSet open) {
+  // Starts the job in the cheapest pool that has room and that it can pay.
+  bool start(JobId id, const Job& job, PoolSet open) {
     options_.clear();
     each_pool(job.pools, [&](PoolId pool_id, const Pool& pool) {
       if (world_.backfill == Backfill::none && !open.has(pool_id)) return;
@@ -184,15 +186,11 @@ class Pass {
     });
     const bool choice = !std::has_single_bit(job.pools.bits);
     if (choice) std::ranges::stable_sort(options_, {}, &Option::rate);
-    bool room_but_no_credit = false;
     for (const Option& option : options_) {
       const Pool& pool = world_.pools.at(option.pool);
       if (choice)
         room_in(pool, job, open.has(option.pool));  // slices_ are of the pool searched last
-      if (credit_for(world_, job, pool, option.rate, now_, legs_) == Credit::missing) {
-        room_but_no_credit = true;
-        continue;
-      }
+      if (credit_for(world_, job, pool, option.rate, now_, legs_) == Credit::missing) continue;
       facts_.add([&] {
         return JobStarted{.job = id,
                           .attempt = job.attempt + 1,
@@ -207,9 +205,14 @@ class Pass {
       }
       return true;
     }
-    if (!room_but_no_credit) return false;
-    if (!payable(job, job.pools).empty()) return false;
-    facts_.add(JobParked{id});
+    return false;
+  }
+
+  // The tasks behind a blocked one that its row stands for want the same and could not start
+  // either; but where pools are left that are promised to nobody, the next one is promised one.
+  bool part_next(JobId id, const Job& job, PoolSet wanted) {
+    if (job.more == 0 || (wanted.bits & ~closed_.bits) == 0) return false;
+    facts_.add(TaskParted{id});
     return true;
   }
 
@@ -269,21 +272,20 @@ class Pass {
 }  // namespace
 
 bool next_step(const World& world, Instant now, Facts& facts) {
+  if (!world.index.never.empty()) {  // what can never start goes first: others may wait for it
+    const JobId id = *world.index.never.begin();
+    const Job& job = world.jobs.at(id);
+    constexpr Why why = Why::dependency_never_met;
+    if (job.array) {
+      cancel_unstarted(world, job.array, why, now, facts);
+    } else {
+      settle(world, id, job, {.state = JobState::cancelled, .why = why, .ended = now}, facts);
+    }
+    return true;
+  }
   const auto waits = [](const auto& lane) { return !lane.second.empty(); };
   if (std::ranges::none_of(world.index.lanes, waits)) return false;  // the usual case
   return Pass(world, now, facts).step();
-}
-
-void evolve(World& world, const JobParked& e, Instant) {
-  Job& job = world.jobs.at(e.job);
-  TENBIN_ASSERT(job.state == JobState::queued);
-  dequeue(world, e.job, job);
-  job.state = JobState::parked;
-  world.index.parked[job.project].insert(e.job);
-  if (job.promised) {
-    world.pools.at(job.promised).promise = {};
-    job.promised = {};
-  }
 }
 
 void evolve(World& world, const PromiseMoved& e, Instant) {
@@ -302,6 +304,7 @@ void evolve(World& world, const PromiseMoved& e, Instant) {
 void evolve(World& world, const JobStarted& e, Instant at) {
   Job& job = world.jobs.at(e.job);
   TENBIN_ASSERT(job.state == JobState::queued && e.attempt == job.attempt + 1);
+  if (job.more > 0) part(world, e.job, JobId{e.job.value + 1});
   dequeue(world, e.job, job);
 
   // The price of this place may be lower, and other lots may have to pay for it.
@@ -316,7 +319,6 @@ void evolve(World& world, const JobStarted& e, Instant at) {
     }
     job.legs.assign(e.legs);
   }
-  const bool freed = e.held < job.held;
   job.held = e.held;
   job.state = JobState::running;
   job.attempt = e.attempt;
@@ -348,7 +350,12 @@ void evolve(World& world, const JobStarted& e, Instant at) {
     }
     if (broken) promise.seen = UINT64_MAX;
   }
-  if (freed) unpark(world, job.project);
+  if (job.array) {
+    JobArray& array = world.arrays.at(job.array);
+    if (array.started == Instant{}) array.started = at;
+    ++array.active;
+    if (array.full()) review(world, array);
+  }
 }
 
 }  // namespace tenbin

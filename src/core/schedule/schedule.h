@@ -4,10 +4,10 @@
 
 namespace tenbin {
 
-/// The next thing that scheduling makes true at `now`: one JobStarted, PromiseMoved or JobParked
-/// added to `facts` (the first with a CreditExpired if its place lets go of credit that has
-/// expired), or false when nothing is left to do. It keeps no state of its own: asking again after
-/// `record` gives the next step.
+/// The next thing that scheduling makes true at `now`: a job that can never start is cancelled, or
+/// one JobStarted, PromiseMoved or TaskParted is added to `facts` (a start with a CreditExpired if
+/// its place lets go of credit that has expired), or false when nothing is left to do. It keeps no
+/// state of its own: asking again after `record` gives the next step.
 ///
 /// First come, first served, in order of submission. A job that does not fit closes the pools that
 /// it permits to later jobs; with EASY backfill it is promised the earliest expected start in one
