@@ -201,6 +201,8 @@ void reindex(World& world) {
   world.pools.each([&](PoolId id, const Pool&) { open_pool(world.pools.at(id)); });
   world.nodes.each([&](NodeId id, const Node&) { join_pool(world, id); });
   index.at_rest = false;
+  index.some_lot_expired = false;
+  world.lots.each([&](LotId, const Lot& lot) { index.some_lot_expired |= lot.expired; });
   index.lanes.clear();
   index.awaited.clear();
   index.never.clear();
@@ -208,7 +210,8 @@ void reindex(World& world) {
     array.active = 0;
     array.rows.clear();
   }
-  world.jobs.each([&](JobId id, const Job& job) {
+  world.jobs.each([&](JobId id, const Job&) {
+    Job& job = world.jobs.at(id);
     world.projects.at(job.project).live_jobs += job.tasks();
     if (job.array) {
       JobArray& array = world.arrays.at(job.array);
@@ -216,9 +219,7 @@ void reindex(World& world) {
       if (job.active()) ++array.active;
     }
     if (job.active()) {
-      Pool& pool = world.pools.at(job.pool);
-      take(world, pool, job);
-      pool.ends.insert({job.expected_end(), id, job.shape.all_gpus()});
+      occupy(world, id, job);
     } else {
       if (job.state == JobState::queued) enqueue(world, id, job);
       await(world, id, job);

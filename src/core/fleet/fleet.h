@@ -133,7 +133,8 @@ struct Pool {
   std::uint64_t some_by_whole = 0;  // bit f: some node has f
   std::set<std::tuple<std::uint32_t, std::uint32_t, std::uint32_t>>
       partial;  // free milli, position, device
-  Ends ends;    // of what runs here
+  std::vector<JobId> running;  // in no order that means anything
+  Ends ends;                   // of what runs here, kept while the policy backfills
 };
 
 }  // namespace tenbin

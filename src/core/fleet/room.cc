@@ -247,6 +247,7 @@ void open_pool(Pool& pool) {
   pool.free = pool.kind == PoolKind::counted ? pool.counted : Gpus{0};
   pool.nodes.clear();
   pool.partial.clear();
+  pool.running.clear();
   pool.ends = {};
   pool.by_whole.assign(pool.gpus_per_node + 1, {});
   pool.count_by_whole.assign(pool.gpus_per_node + 1, 0);
@@ -300,6 +301,48 @@ void give_back(World& world, Pool& pool, const Job& job) {
     if (pool.cpus > Cpus{0}) node.cpus_free += job.shape.cpus;
     if (pool.memory > Memory{0}) node.memory_free += job.shape.memory;
   }
+}
+
+void occupy(World& world, JobId id, Job& job) {
+  Pool& pool = world.pools.at(job.pool);
+  job.seat = static_cast<std::uint32_t>(pool.running.size());
+  pool.running.push_back(id);
+  if (world.backfill != Backfill::none) {
+    pool.ends.insert({job.expected_end(), id, job.shape.all_gpus()});
+  }
+  take(world, pool, job);
+}
+
+void leave(World& world, JobId id, Job& job) {
+  Pool& pool = world.pools.at(job.pool);
+  TENBIN_ASSERT(pool.running[job.seat] == id);
+  const JobId last = pool.running.back();
+  pool.running[job.seat] = last;
+  world.jobs.at(last).seat = job.seat;
+  pool.running.pop_back();
+  if (world.backfill != Backfill::none) {
+    pool.ends.erase({job.expected_end(), id, job.shape.all_gpus()});
+  }
+  give_back(world, pool, job);
+}
+
+void keep_ends(World& world, Pool& pool) {
+  pool.ends = {};
+  if (world.backfill == Backfill::none) return;
+  for (const JobId id : pool.running) {
+    const Job& job = world.jobs.at(id);
+    pool.ends.insert({job.expected_end(), id, job.shape.all_gpus()});
+  }
+}
+
+std::vector<JobId> running_on(const World& world, NodeId node) {
+  std::vector<JobId> here;
+  for (const JobId id : world.pools.at(world.nodes.at(node).pool).running) {
+    const auto on_node = [&](const Slice& slice) { return slice.node == node; };
+    if (std::ranges::any_of(world.jobs.at(id).slices, on_node)) here.push_back(id);
+  }
+  std::ranges::sort(here);
+  return here;
 }
 
 }  // namespace tenbin

@@ -361,8 +361,7 @@ void evolve(World& world, const JobStarted& e, Instant at) {
   }
 
   Pool& pool = world.pools.at(e.pool);
-  take(world, pool, job);
-  pool.ends.insert({job.expected_end(), e.job, job.shape.all_gpus()});
+  occupy(world, e.job, job);
 
   // What runs beyond a promise uses up its spare room; if it needs more (an older job came back and
   // went first), the promise has to be worked out again.
