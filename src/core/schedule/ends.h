@@ -24,6 +24,9 @@ class Ends {
     Instant at;
     JobId job;
     Gpus gpus;
+    friend constexpr bool operator<(const End& a, const End& b) {
+      return a.at != b.at ? a.at < b.at : a.job < b.job;
+    }
   };
 
   void insert(const End& end) {
