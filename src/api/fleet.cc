@@ -1,6 +1,7 @@
 #include <map>
 
 #include "api/api.h"
+#include "core/fleet/room.h"
 
 namespace tenbin {
 
@@ -196,13 +197,13 @@ void Api::fleet(const CallPtr& call) {
   std::string body = live_.read([&](const World& world) {
     std::map<NodeId, std::vector<JobId>> on_node;
     world.pools.each([&](PoolId, const Pool& pool) {
-      pool.ends.each([&](const Ends::End& end) {
-        const Job& job = world.jobs.at(end.job);
-        if (!may_see(world, call->caller, job.project)) return true;
-        for (const Slice& slice : job.slices) on_node[slice.node].push_back(end.job);
-        return true;
-      });
+      for (const JobId id : pool.running) {
+        const Job& job = world.jobs.at(id);
+        if (!may_see(world, call->caller, job.project)) continue;
+        for (const Slice& slice : job.slices) on_node[slice.node].push_back(id);
+      }
     });
+    for (auto& [node, jobs] : on_node) std::ranges::sort(jobs);
     std::string text;
     JsonWriter out(text);
     out.begin_object().key("regions").begin_array();
@@ -256,16 +257,9 @@ void Api::set_node(const CallPtr& call, const std::string& node, const std::stri
     std::vector<AttemptId> here;
     std::string text = live_.read([&](const World& world) {
       const NodeId n = world.index.nodes.find(node)->second;
-      world.pools.at(world.nodes.at(n).pool).ends.each([&](const Ends::End& end) {
-        const Job& job = world.jobs.at(end.job);
-        for (const Slice& slice : job.slices) {
-          if (slice.node == n) {
-            here.push_back({end.job.value, job.attempt});
-            break;
-          }
-        }
-        return true;
-      });
+      for (const JobId job : running_on(world, n)) {
+        here.push_back({job.value, world.jobs.at(job).attempt});
+      }
       std::string t;
       JsonWriter out(t);
       out.begin_object().member("node", node);

@@ -45,8 +45,11 @@ class Arena {
   }
 
   void clear() {
-    if (chunks_.size() > 1) chunks_.resize(1);
-    used_ = 0;
+    if (chunks_.size() > 1) {
+      chunks_.resize(1);
+      end_ = chunks_[0].bytes.get() + chunks_[0].size;
+    }
+    if (!chunks_.empty()) next_ = chunks_[0].bytes.get();
   }
 
  private:
@@ -57,19 +60,27 @@ class Arena {
   };
 
   void* take(std::size_t bytes, std::size_t align) {
-    used_ = (used_ + align - 1) & ~(align - 1);
-    if (chunks_.empty() || used_ + bytes > chunks_.back().size) {
-      const std::size_t size = bytes > chunk_bytes ? bytes : chunk_bytes;
-      chunks_.push_back({std::make_unique_for_overwrite<std::byte[]>(size), size});
-      used_ = 0;
+    const auto at = (reinterpret_cast<std::uintptr_t>(next_) + align - 1) & ~(align - 1);
+    if (bytes > reinterpret_cast<std::uintptr_t>(end_) - at ||
+        at > reinterpret_cast<std::uintptr_t>(end_)) {
+      return take_from_new_chunk(bytes);
     }
-    void* at = chunks_.back().bytes.get() + used_;
-    used_ += bytes;
-    return at;
+    std::byte* const taken = next_ + (at - reinterpret_cast<std::uintptr_t>(next_));
+    next_ = taken + bytes;
+    return taken;
+  }
+  [[gnu::noinline]] void* take_from_new_chunk(std::size_t bytes) {
+    const std::size_t size = bytes > chunk_bytes ? bytes : chunk_bytes;
+    chunks_.push_back({std::make_unique_for_overwrite<std::byte[]>(size), size});
+    std::byte* const taken = chunks_.back().bytes.get();
+    next_ = taken + bytes;
+    end_ = taken + size;
+    return taken;
   }
 
   std::vector<Chunk> chunks_;
-  std::size_t used_ = 0;
+  std::byte* next_ = nullptr;  // of the last chunk
+  std::byte* end_ = nullptr;
 };
 
 }  // namespace tenbin

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <array>
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -23,7 +22,7 @@ class Table {
   static constexpr std::uint64_t rows_per_page = 256;
   // A row is built when it opens and destroyed when it retires: between them its memory is nothing.
   struct Page {
-    std::array<std::uint64_t, rows_per_page / 64> live{};
+    std::array<bool, rows_per_page> live{};
     std::uint32_t count = 0;
     alignas(Row) std::byte memory[rows_per_page * sizeof(Row)];
 
@@ -39,10 +38,11 @@ class Table {
     const Row* row(std::uint64_t at) const { return reinterpret_cast<const Row*>(memory) + at; }
     template <class Visit>
     void each(Visit&& visit) const {
-      for (std::uint64_t word = 0; word < live.size(); ++word) {
-        for (std::uint64_t bits = live[word]; bits; bits &= bits - 1) {
-          visit(word * 64 + static_cast<std::uint64_t>(std::countr_zero(bits)));
-        }
+      std::uint32_t left = count;
+      for (std::uint64_t at = 0; left > 0; ++at) {
+        if (!live[at]) continue;
+        --left;
+        visit(at);
       }
     }
   };
@@ -103,7 +103,7 @@ class Table {
     if (offset >= covered_) return nullptr;
     const Page* page = pages_[offset / rows_per_page].get();
     const std::uint64_t at = id.value % rows_per_page;
-    if (!page || !(page->live[at / 64] >> (at % 64) & 1)) return nullptr;
+    if (!page || !page->live[at]) return nullptr;
     return page->row(at);
   }
   Row& at(IdType id) {
@@ -121,8 +121,7 @@ class Table {
     std::destroy_at(&at(id));
     const std::uint64_t number = (id.value - first_) / rows_per_page;
     std::unique_ptr<Page>& page = pages_[number];
-    const std::uint64_t bit = id.value % rows_per_page;
-    page->live[bit / 64] &= ~(std::uint64_t{1} << (bit % 64));
+    page->live[id.value % rows_per_page] = false;
     --size_;
     if (--page->count > 0 || next_ / rows_per_page == id.value / rows_per_page) return;
     spare_ = std::move(page);
@@ -156,7 +155,7 @@ class Table {
     std::unique_ptr<Page>& page = pages_[(id.value - first_) / rows_per_page];
     if (!page) page = spare_ ? std::move(spare_) : std::make_unique<Page>();
     const std::uint64_t at = id.value % rows_per_page;
-    page->live[at / 64] |= std::uint64_t{1} << (at % 64);
+    page->live[at] = true;
     ++page->count;
     ++size_;
     next_ = id.value + 1;

@@ -19,6 +19,7 @@ class Facts {
   template <class E>
   void add(const E& event) {
     events_.emplace_back(event);
+    ++size_;
   }
   /// The same for what `make` returns, built where it will lie: a copy of a large event waits for
   /// the fields that were just written. `make` adds no event itself.
@@ -30,6 +31,7 @@ class Facts {
       operator E() const { return make(); }
     };
     events_.emplace_back(std::in_place_type<E>, Built{make});
+    ++size_;
   }
   Text text(Text t) { return arena_.text(t); }
   template <class T>
@@ -43,19 +45,23 @@ class Facts {
   Arena& arena() { return arena_; }
 
   const std::vector<Event>& events() const { return events_; }
-  std::size_t size() const { return events_.size(); }
+  std::size_t size() const { return size_; }
   const Event& operator[](std::size_t i) const { return events_[i]; }
   /// Takes back the events from `size` on: a decision that ends in a refusal leaves none.
   void shrink(std::size_t size) {
+    if (size == size_) return;
     events_.erase(events_.begin() + static_cast<std::ptrdiff_t>(size), events_.end());
+    size_ = size;
   }
   void clear() {
     events_.clear();
+    size_ = 0;
     arena_.clear();
   }
 
  private:
   std::vector<Event> events_;
+  std::size_t size_ = 0;  // of events_, which would have to divide for it
   Arena arena_;
 };
 

@@ -5,6 +5,7 @@
 #include <bit>
 #include <set>
 #include <type_traits>
+#include <utility>
 
 #include "core/authorise.h"
 #include "core/declare.h"
@@ -48,9 +49,22 @@ void digest_value(D& digest, const T& value) {
   } else if constexpr (HasFields<T>) {
     visit_fields(value, [&](const char*, const auto& field) { digest_value(digest, field); });
   } else {  // a list
-    digest.add(value.size());
-    for (const auto& item : value) digest_value(digest, item);
+    digest.add(std::uint64_t{value.size()});
+    if constexpr (std::is_same_v<D, PairedDigest>) digest.align();
+    for (const auto& item : value) {
+      digest_value(digest, item);
+      if constexpr (std::is_same_v<D, PairedDigest>) digest.align();
+    }
   }
+}
+
+template <class E>
+[[gnu::flatten]] std::uint64_t history_after(std::uint64_t history, std::uint64_t header,
+                                             const E& event) {
+  PairedDigest digest{history};
+  digest.add(header);
+  digest_value(digest, event);
+  return digest.value();
 }
 
 std::uint64_t digest_of(const Asked& asked) {
@@ -95,14 +109,6 @@ Decision answer_once(const World& world, const Asked& asked, Instant now, Facts&
   return decision;
 }
 
-Decision schedule(World& world, Instant now, Facts& facts) {
-  std::size_t next = facts.size();
-  while (next_step(world, now, facts)) {
-    for (; next < facts.size(); ++next) record(world, facts[next], now);
-  }
-  return 0;
-}
-
 }  // namespace
 
 Decision consider(const World& world, const Asked& asked, Instant now, Facts& facts) {
@@ -113,7 +119,8 @@ Decision apply(World& world, const Asked& asked, Instant now, Facts& facts) {
   TENBIN_ASSERT(now >= world.now);
   if (std::holds_alternative<Schedule>(asked.command) && !asked.by) {
     TENBIN_ASSERT(!asked.request);  // the driver's own
-    return schedule(world, now, facts);
+    schedule(world, now, facts);
+    return 0;
   }
   const std::size_t first = facts.size();
   const Decision decision = consider(world, asked, now, facts);
@@ -124,15 +131,19 @@ Decision apply(World& world, const Asked& asked, Instant now, Facts& facts) {
 void record(World& world, const Event& event, Instant at) {
   TENBIN_ASSERT(at >= world.now);
   world.now = at;
-  PairedDigest digest{world.history};
-  digest.add((event.index() << 48) ^ static_cast<std::uint64_t>(at.ms));
+  const std::uint64_t header = (event.index() << 48) ^ static_cast<std::uint64_t>(at.ms);
+  const bool at_rest = std::exchange(world.index.at_rest, false);
   std::visit(
-      [&](const auto& e) {
-        digest_value(digest, e);
+      [&]<class E>(const E& e) {
+        world.history = history_after(world.history, header, e);
         evolve(world, e, at);
+        if constexpr (std::is_same_v<E, JobQueued>) {
+          world.index.at_rest = at_rest && stays_at_rest(world, e);
+        } else if constexpr (std::is_same_v<E, RequestAnswered>) {
+          world.index.at_rest = at_rest;
+        }
       },
       event);
-  world.history = digest.value();
 }
 
 bool valid_name(Text name) {
@@ -185,6 +196,9 @@ void reindex(World& world) {
 
   world.pools.each([&](PoolId id, const Pool&) { open_pool(world.pools.at(id)); });
   world.nodes.each([&](NodeId id, const Node&) { join_pool(world, id); });
+  index.at_rest = false;
+  index.some_lot_expired = false;
+  world.lots.each([&](LotId, const Lot& lot) { index.some_lot_expired |= lot.expired; });
   index.lanes.clear();
   index.awaited.clear();
   index.never.clear();
@@ -192,7 +206,8 @@ void reindex(World& world) {
     array.active = 0;
     array.rows.clear();
   }
-  world.jobs.each([&](JobId id, const Job& job) {
+  world.jobs.each([&](JobId id, const Job&) {
+    Job& job = world.jobs.at(id);
     world.projects.at(job.project).live_jobs += job.tasks();
     if (job.array) {
       JobArray& array = world.arrays.at(job.array);
@@ -200,9 +215,7 @@ void reindex(World& world) {
       if (job.active()) ++array.active;
     }
     if (job.active()) {
-      Pool& pool = world.pools.at(job.pool);
-      take(world, pool, job);
-      pool.ends.insert({job.expected_end(), id, job.shape.all_gpus()});
+      occupy(world, id, job);
     } else {
       if (job.state == JobState::queued) enqueue(world, id, job);
       await(world, id, job);

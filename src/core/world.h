@@ -147,6 +147,8 @@ struct Job {
   bool active() const { return state == JobState::running || state == JobState::stopping; }
   std::uint64_t tasks() const { return std::uint64_t{more} + 1; }
   Instant expected_end() const { return started + limit; }
+
+  std::uint32_t seat = 0;  // derived: where it stands in its pool's `running`
 };
 
 /// What is known of an array as a whole. Its tasks have the ids that follow its own; until they
@@ -222,6 +224,10 @@ struct Affairs {
     std::map<JobId, std::set<JobId>> awaited;  // rows of jobs by what they come after
     std::set<JobId> never;                     // rows of jobs that are to be cancelled
     std::map<Hash, TokenId> tokens;
+    // Since the last pass nothing has happened that could let a job start. Only ever a short cut: a
+    // pass would find nothing.
+    bool at_rest = false;
+    bool some_lot_expired = false;
   } index;
 };
 

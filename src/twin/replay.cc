@@ -12,55 +12,73 @@ namespace tenbin {
 
 namespace {
 
-/// Running attempts by their real end: a 4-ary heap, least (instant, job) on top.
+/// Running attempts by their real end: a 4-ary heap of (instant, job) as one number, least on top.
 class Due {
  public:
-  struct End {
-    Instant at;
-    JobId job;
-    friend bool operator<(const End& a, const End& b) {
-      return a.at != b.at ? a.at < b.at : a.job < b.job;
-    }
-  };
-  bool empty() const { return heap_.empty(); }
-  const End& top() const { return heap_.front(); }
-  void push(const End& end) {
-    std::size_t i = heap_.size();
-    heap_.push_back(end);
+  bool empty() const { return size_ == 0; }
+  Instant at() const { return Instant{static_cast<std::int64_t>(heap_[0] >> 64)}; }
+  JobId job() const { return JobId{static_cast<std::uint64_t>(heap_[0])}; }
+  void push(Instant at, JobId job) {
+    const Wide end = Wide{at.ms} << 64 | Wide{job.value};
+    if (size_ == heap_.size()) heap_.resize(2 * size_ + 64);
+    std::size_t i = size_++;
     while (i > 0) {
       const std::size_t parent = (i - 1) / 4;
-      if (!(end < heap_[parent])) break;
+      if (heap_[parent] < end) break;
       heap_[i] = heap_[parent];
       i = parent;
     }
     heap_[i] = end;
   }
   void pop() {
-    const End last = heap_.back();
-    heap_.pop_back();
-    if (heap_.empty()) return;
-    std::size_t i = 0;
-    for (const std::size_t size = heap_.size();;) {
-      const std::size_t first = 4 * i + 1, end = std::min(first + 4, size);
-      if (first >= end) break;
-      std::size_t least = first;
-      for (std::size_t child = first + 1; child < end; ++child) {
-        if (heap_[child] < heap_[least]) least = child;
-      }
-      if (!(heap_[least] < last)) break;
-      heap_[i] = heap_[least];
+    Wide* const heap = heap_.data();
+    const Wide last = heap[--size_];
+    std::size_t i = 0, child = 1;
+    for (; child + 4 <= size_; child = 4 * i + 1) {
+      const std::size_t left = heap[child + 1] < heap[child] ? child + 1 : child;
+      const std::size_t right = heap[child + 3] < heap[child + 2] ? child + 3 : child + 2;
+      const std::size_t least = heap[right] < heap[left] ? right : left;
+      if (!(heap[least] < last)) break;
+      heap[i] = heap[least];
       i = least;
     }
-    heap_[i] = last;
+    if (child + 4 > size_ && child < size_) {  // the last parent may have fewer children
+      std::size_t least = child;
+      while (++child < size_) {
+        if (heap[child] < heap[least]) least = child;
+      }
+      if (heap[least] < last) {
+        heap[i] = heap[least];
+        i = least;
+      }
+    }
+    heap[i] = last;
   }
 
  private:
-  std::vector<End> heap_;
+  std::vector<Wide> heap_;
+  std::size_t size_ = 0;
 };
 
 std::string project_name(std::uint32_t user) {
   return "user-" + std::to_string(user);
 }
+
+/// The names of users' projects, each made once.
+class ProjectNames {
+ public:
+  const std::string& of(std::uint32_t user) {
+    if (user < low_users && user >= low_.size()) low_.resize(user + 1);
+    std::string& name = user < low_users ? low_[user] : high_[user];
+    if (name.empty()) name = project_name(user);
+    return name;
+  }
+
+ private:
+  static constexpr std::uint32_t low_users = 65'536;  // traces mostly number them from 0 on
+  std::vector<std::string> low_;
+  std::unordered_map<std::uint32_t, std::string> high_;
+};
 
 }  // namespace
 
@@ -121,7 +139,7 @@ ReplayResult replay(World& world, const std::vector<TraceJob>& jobs, const After
   std::vector<std::uint32_t> trace_row;  // of job id - first
   trace_row.reserve(jobs.size());
   const std::uint64_t first = world.jobs.next_id().value;
-  std::unordered_map<std::uint32_t, std::string> names;  // of the users' projects
+  ProjectNames projects;
 
   // The three commands, filled in anew for each job.
   const Asked schedule{.command = Schedule{}};
@@ -133,11 +151,11 @@ ReplayResult replay(World& world, const std::vector<TraceJob>& jobs, const After
   Facts facts;
   std::size_t next = 0;
   while (next < jobs.size() || !due.empty()) {
-    Instant now = due.empty() ? jobs[next].submit : due.top().at;
-    if (next < jobs.size()) now = std::min(now, jobs[next].submit);
+    Instant now = due.empty() ? never : due.at();
+    if (next < jobs.size() && jobs[next].submit < now) now = jobs[next].submit;
 
-    while (!due.empty() && due.top().at == now) {
-      end.job = due.top().job;
+    while (!due.empty() && due.at() == now) {
+      end.job = due.job();
       end.ended = now;
       due.pop();
       facts.clear();
@@ -147,9 +165,7 @@ ReplayResult replay(World& world, const std::vector<TraceJob>& jobs, const After
     }
     while (next < jobs.size() && jobs[next].submit == now) {
       const TraceJob& job = jobs[next];
-      std::string& project = names[job.user];
-      if (project.empty()) project = project_name(job.user);
-      submit.project = project;
+      submit.project = projects.of(job.user);
       submit.shape.gpus = Gpus{std::int64_t{job.gpus} * 1'000};
       submit.time_limit = job.limit;
       facts.clear();
@@ -169,7 +185,7 @@ ReplayResult replay(World& world, const std::vector<TraceJob>& jobs, const After
       if (const JobStarted* started = std::get_if<JobStarted>(&event)) {
         const std::uint32_t row = trace_row[started->job.value - first];
         result.starts[row] = now;
-        due.push({now + jobs[row].runtime, started->job});
+        due.push(now + jobs[row].runtime, started->job);
       }
     }
     if (after) after(world);

@@ -130,9 +130,11 @@ struct Pool {
   std::vector<NodeId> nodes;          // by position
   std::vector<PositionSet> by_whole;  // up nodes by number of wholly free devices
   std::vector<std::uint32_t> count_by_whole;
+  std::uint64_t some_by_whole = 0;  // bit f: some node has f
   std::set<std::tuple<std::uint32_t, std::uint32_t, std::uint32_t>>
       partial;  // free milli, position, device
-  Ends ends;    // of what runs here
+  std::vector<JobId> running;  // in no order that means anything
+  Ends ends;                   // of what runs here, kept while the policy backfills
 };
 
 }  // namespace tenbin

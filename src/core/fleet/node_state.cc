@@ -37,16 +37,9 @@ Decision decide(const World& world, const Asked&, const LoseNode& c, Instant now
   const Node& node = world.nodes.at(id);
   if (node.state == NodeState::lost) return id.value;
   facts.add(NodeStateSet{id, NodeState::lost});
-  world.pools.at(node.pool).ends.each([&](const Ends::End& end) {
-    const Job& job = world.jobs.at(end.job);
-    for (const Slice& slice : job.slices) {
-      if (slice.node == id) {
-        lose_attempt(world, end.job, job, now, now, facts);
-        break;
-      }
-    }
-    return true;
-  });
+  for (const JobId job : running_on(world, id)) {
+    lose_attempt(world, job, world.jobs.at(job), now, now, facts);
+  }
   return id.value;
 }
 

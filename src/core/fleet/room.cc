@@ -1,6 +1,7 @@
 #include "core/fleet/room.h"
 
 #include <algorithm>
+#include <bit>
 
 namespace tenbin {
 
@@ -63,8 +64,8 @@ class Search {
     // The remainder of a bare count comes after whole nodes, which were taken from the lowest on.
     const std::size_t after_whole_nodes =
         slices_.empty() ? 0 : world_.nodes.at(slices_.back().node).position + std::size_t{1};
-    for (std::uint32_t f = gpus; f <= pool_.gpus_per_node; ++f) {
-      if (pool_.count_by_whole[f] == 0) continue;
+    for (std::uint64_t some = pool_.some_by_whole >> gpus << gpus; some; some &= some - 1) {
+      const auto f = static_cast<std::uint32_t>(std::countr_zero(some));
       const PositionSet& nodes = pool_.by_whole[f];
       const std::size_t first = f == pool_.gpus_per_node ? after_whole_nodes : 0;
       for (std::size_t p = nodes.next(first); p != PositionSet::none; p = nodes.next(p + 1)) {
@@ -107,12 +108,22 @@ class Search {
   Slices& slices_;
 };
 
+void enter_bucket(Pool& pool, const Node& node, std::uint32_t whole) {
+  pool.by_whole[whole].set(node.position);
+  ++pool.count_by_whole[whole];
+  pool.some_by_whole |= std::uint64_t{1} << whole;
+}
+void leave_bucket(Pool& pool, const Node& node, std::uint32_t whole) {
+  pool.by_whole[whole].clear(node.position);
+  const std::uint64_t none_left = --pool.count_by_whole[whole] == 0 ? 1 : 0;
+  pool.some_by_whole &= ~(none_left << whole);
+}
+
 /// Puts an up node into its pool's indexes.
 void list_node(Pool& pool, const Node& node) {
   if (node.state != NodeState::up) return;
   const std::uint32_t whole = node.free_whole();
-  pool.by_whole[whole].set(node.position);
-  ++pool.count_by_whole[whole];
+  enter_bucket(pool, node, whole);
   pool.free += node.free();
   for (const PartialGpu& gpu : node.partial) {
     pool.partial.emplace(gpu.free_milli, node.position, gpu.device);
@@ -123,8 +134,7 @@ void list_node(Pool& pool, const Node& node) {
 void unlist_node(Pool& pool, const Node& node) {
   if (node.state != NodeState::up) return;
   const std::uint32_t whole = node.free_whole();
-  pool.by_whole[whole].clear(node.position);
-  --pool.count_by_whole[whole];
+  leave_bucket(pool, node, whole);
   pool.free -= node.free();
   for (const PartialGpu& gpu : node.partial) {
     pool.partial.erase({gpu.free_milli, node.position, gpu.device});
@@ -157,10 +167,8 @@ void set_free_mask(Pool& pool, Node& node, std::uint32_t mask) {
   node.free_mask = mask;
   if (node.state != NodeState::up) return;
   const std::uint32_t after = node.free_whole();
-  pool.by_whole[before].clear(node.position);
-  --pool.count_by_whole[before];
-  pool.by_whole[after].set(node.position);
-  ++pool.count_by_whole[after];
+  leave_bucket(pool, node, before);
+  enter_bucket(pool, node, after);
   pool.free += Gpus{(std::int64_t{after} - std::int64_t{before}) * 1'000};
 }
 
@@ -239,9 +247,11 @@ void open_pool(Pool& pool) {
   pool.free = pool.kind == PoolKind::counted ? pool.counted : Gpus{0};
   pool.nodes.clear();
   pool.partial.clear();
+  pool.running.clear();
   pool.ends = {};
   pool.by_whole.assign(pool.gpus_per_node + 1, {});
   pool.count_by_whole.assign(pool.gpus_per_node + 1, 0);
+  pool.some_by_whole = 0;
 }
 
 void join_pool(World& world, NodeId id) {
@@ -291,6 +301,48 @@ void give_back(World& world, Pool& pool, const Job& job) {
     if (pool.cpus > Cpus{0}) node.cpus_free += job.shape.cpus;
     if (pool.memory > Memory{0}) node.memory_free += job.shape.memory;
   }
+}
+
+void occupy(World& world, JobId id, Job& job) {
+  Pool& pool = world.pools.at(job.pool);
+  job.seat = static_cast<std::uint32_t>(pool.running.size());
+  pool.running.push_back(id);
+  if (world.backfill != Backfill::none) {
+    pool.ends.insert({job.expected_end(), id, job.shape.all_gpus()});
+  }
+  take(world, pool, job);
+}
+
+void leave(World& world, JobId id, Job& job) {
+  Pool& pool = world.pools.at(job.pool);
+  TENBIN_ASSERT(pool.running[job.seat] == id);
+  const JobId last = pool.running.back();
+  pool.running[job.seat] = last;
+  world.jobs.at(last).seat = job.seat;
+  pool.running.pop_back();
+  if (world.backfill != Backfill::none) {
+    pool.ends.erase({job.expected_end(), id, job.shape.all_gpus()});
+  }
+  give_back(world, pool, job);
+}
+
+void keep_ends(World& world, Pool& pool) {
+  pool.ends = {};
+  if (world.backfill == Backfill::none) return;
+  for (const JobId id : pool.running) {
+    const Job& job = world.jobs.at(id);
+    pool.ends.insert({job.expected_end(), id, job.shape.all_gpus()});
+  }
+}
+
+std::vector<JobId> running_on(const World& world, NodeId node) {
+  std::vector<JobId> here;
+  for (const JobId id : world.pools.at(world.nodes.at(node).pool).running) {
+    const auto on_node = [&](const Slice& slice) { return slice.node == node; };
+    if (std::ranges::any_of(world.jobs.at(id).slices, on_node)) here.push_back(id);
+  }
+  std::ranges::sort(here);
+  return here;
 }
 
 }  // namespace tenbin

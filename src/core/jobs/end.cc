@@ -128,9 +128,7 @@ namespace {
 
 /// Takes a running attempt off its pool.
 void vacate(World& world, JobId id, Job& job) {
-  Pool& pool = world.pools.at(job.pool);
-  pool.ends.erase({job.expected_end(), id, job.shape.all_gpus()});
-  give_back(world, pool, job);
+  leave(world, id, job);
   if (!job.array) return;
   JobArray& array = world.arrays.at(job.array);
   const bool full = array.full();

@@ -79,6 +79,7 @@ std::span<const Leg> split(Facts& facts, std::span<const Leg> legs, Credits amou
 
 void expire_released(const World& world, std::span<const Leg> legs, std::span<const Leg> captures,
                      Facts& facts) {
+  if (!world.index.some_lot_expired) return;
   std::size_t count = 0;
   std::span<Leg> gone;
   for (const Leg& leg : legs) {

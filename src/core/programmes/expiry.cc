@@ -25,6 +25,7 @@ Decision decide(const World& world, const Asked&, const ExpireLot& c, Instant no
 void evolve(World& world, const LotExpired& e, Instant) {
   Lot& lot = world.lots.at(e.lot);
   lot.expired = true;
+  world.index.some_lot_expired = true;
   post(world.accounts, lot.unallocated, lot.gone, e.unallocated);
   for (const Leg& leg : e.shares)
     post(world.accounts, world.shares.at(leg.share).free, lot.gone, leg.amount);

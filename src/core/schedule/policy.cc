@@ -1,3 +1,4 @@
+#include "core/fleet/room.h"
 #include "core/handlers.h"
 
 namespace tenbin {
@@ -9,6 +10,7 @@ Decision decide(const World& world, const Asked&, const SetPolicy& c, Instant, F
 
 void evolve(World& world, const PolicySet& e, Instant) {
   world.backfill = e.backfill;
+  world.pools.each([&](PoolId id, const Pool&) { keep_ends(world, world.pools.at(id)); });
 }
 
 }  // namespace tenbin

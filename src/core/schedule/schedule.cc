@@ -35,6 +35,10 @@ enum class Credit { there, missing };
 Credit credit_for(const World& world, const Job& job, const Pool& pool, Rate rate, Instant now,
                   Legs& legs) {
   const Credits need = price(job.limit, rate);
+  if (need == job.held && std::has_single_bit(job.pools.bits)) {  // held for this very place
+    legs.assign(job.legs.span());
+    return Credit::there;
+  }
   bool all_eligible = need <= job.held;
   for (const Leg& leg : job.legs) {
     all_eligible =
@@ -60,6 +64,13 @@ class Pass {
   Pass(const World& world, Instant now, Facts& facts) : world_(world), now_(now), facts_(facts) {}
 
   bool step() {
+    if (!world_.index.never.empty()) {  // goes first: others may wait for it
+      cancel(*world_.index.never.begin());
+      return true;
+    }
+    closed_ = {};
+    lanes_.clear();
+    windows_of_ = {};
     for (const auto& [pools, waiting] : world_.index.lanes) {
       if (const WaitingJob* head = waiting.head()) lanes_.push_back({pools, &waiting, head});
     }
@@ -87,6 +98,17 @@ class Pass {
   }
 
  private:
+  // A job whose dependencies can no longer be met.
+  void cancel(JobId id) {
+    const Job& job = world_.jobs.at(id);
+    constexpr Why why = Why::dependency_never_met;
+    if (job.array) {
+      cancel_unstarted(world_, job.array, why, now_, facts_);
+    } else {
+      settle(world_, id, job, {.state = JobState::cancelled, .why = why, .ended = now_}, facts_);
+    }
+  }
+
   Lane* first_lane() {
     Lane* first = nullptr;
     for (Lane& lane : lanes_) {
@@ -272,20 +294,27 @@ class Pass {
 }  // namespace
 
 bool next_step(const World& world, Instant now, Facts& facts) {
-  if (!world.index.never.empty()) {  // what can never start goes first: others may wait for it
-    const JobId id = *world.index.never.begin();
-    const Job& job = world.jobs.at(id);
-    constexpr Why why = Why::dependency_never_met;
-    if (job.array) {
-      cancel_unstarted(world, job.array, why, now, facts);
-    } else {
-      settle(world, id, job, {.state = JobState::cancelled, .why = why, .ended = now}, facts);
-    }
-    return true;
-  }
-  const auto waits = [](const auto& lane) { return !lane.second.empty(); };
-  if (std::ranges::none_of(world.index.lanes, waits)) return false;  // the usual case
   return Pass(world, now, facts).step();
+}
+
+void schedule(World& world, Instant now, Facts& facts) {
+  if (world.index.at_rest) return;
+  const auto waits = [](const auto& lane) { return !lane.second.empty(); };
+  // Often, while the fleet is idle.
+  if (world.index.never.empty() && std::ranges::none_of(world.index.lanes, waits)) return;
+  Pass pass(world, now, facts);  // blank at each step; kept for its memory alone
+  for (std::size_t next = facts.size(); pass.step();) {
+    for (; next < facts.size(); ++next) record(world, facts[next], now);
+  }
+  // Where a job has a choice of pools, credit that becomes valid may let it start: time alone.
+  world.index.at_rest = std::ranges::all_of(
+      world.index.lanes, [](const auto& lane) { return std::has_single_bit(lane.first.bits); });
+}
+
+bool stays_at_rest(const World& world, const JobQueued& e) {
+  if (world.backfill != Backfill::none || !world.index.never.empty()) return false;
+  const auto lane = world.index.lanes.find(e.pools);
+  return lane != world.index.lanes.end() && lane->second.size() > 1;
 }
 
 void evolve(World& world, const PromiseMoved& e, Instant) {
@@ -332,8 +361,7 @@ void evolve(World& world, const JobStarted& e, Instant at) {
   }
 
   Pool& pool = world.pools.at(e.pool);
-  take(world, pool, job);
-  pool.ends.insert({job.expected_end(), e.job, job.shape.all_gpus()});
+  occupy(world, e.job, job);
 
   // What runs beyond a promise uses up its spare room; if it needs more (an older job came back and
   // went first), the promise has to be worked out again.

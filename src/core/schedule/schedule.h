@@ -18,6 +18,13 @@ namespace tenbin {
 /// are found by index.
 bool next_step(const World& world, Instant now, Facts& facts);
 
+/// Takes steps, each recorded before the next is thought of, until nothing is left to do.
+void schedule(World& world, Instant now, Facts& facts);
+
+/// Whether a World in which nothing can start stays so when this job joins the queue: first come,
+/// first served, behind a blocked job that permits the same pools.
+bool stays_at_rest(const World& world, const JobQueued& e);
+
 /// When a blocked job could start in `pool` if everything that runs there keeps its limit.
 struct Forecast {
   Instant at;                 // never, if not even an empty pool has room

@@ -197,17 +197,20 @@ void Waiting::remove(JobId job) {
     size_ = 0;
     return;
   }
-  const auto super_last = [](const std::unique_ptr<Super>& super) {
-    const Block& block = *super->blocks[super->end - 1];
-    return block.entries[block.end - 1].job;
-  };
-  const auto s = std::ranges::lower_bound(supers_, job, {}, super_last);
-  TENBIN_ASSERT(s != supers_.end());
+  auto s = supers_.begin();
+  auto b = (*s)->blocks.begin() + (*s)->begin;
+  if (job > (*b)->entries[(*b)->end - 1].job) {  // not in the first block, where most leave from
+    s = std::ranges::lower_bound(supers_, job, {}, [](const std::unique_ptr<Super>& super) {
+      const Block& last = *super->blocks[super->end - 1];
+      return last.entries[last.end - 1].job;
+    });
+    TENBIN_ASSERT(s != supers_.end());
+    b = std::ranges::lower_bound(
+        (*s)->blocks.begin() + (*s)->begin, (*s)->blocks.begin() + (*s)->end, job, {},
+        [](const std::unique_ptr<Block>& block) { return block->entries[block->end - 1].job; });
+    TENBIN_ASSERT(b != (*s)->blocks.begin() + (*s)->end);
+  }
   Super& super = **s;
-  const auto b = std::ranges::lower_bound(
-      super.blocks.begin() + super.begin, super.blocks.begin() + super.end, job, {},
-      [](const std::unique_ptr<Block>& block) { return block->entries[block->end - 1].job; });
-  TENBIN_ASSERT(b != super.blocks.begin() + super.end);
   Block& block = **b;
   auto e = block.entries.begin() + block.begin;
   if (e->job != job) {  // not the head of its block, which it mostly is
