@@ -783,14 +783,48 @@ TEST_CASE("job logs: bytes as they are, and -f until the end") {
   fake.expect("GET /v1/jobs/12", json(R"({"id":12,"state":"queued","attempt":0})"));
   fake.expect("GET /v1/jobs/12", json(job_12));
   fake.expect("GET /v1/jobs/12", json(ended("completed", "0")));
-  const std::string output = "GET /v1/jobs/12/output?stream=stdout&attempt=1&offset=";
+  const std::string output = "GET /v1/jobs/12/output?rank=0&stream=stdout&attempt=1&offset=";
+  fake.expect("GET /v1/jobs/12/output?wait_ms=30000", piece("one\n", "4"));
   fake.expect(output + "0", piece("one\n", "4"));
   fake.expect(output + "4", piece("", "4"));
   fake.expect(output + "4", piece("two\n", "8"));
   fake.expect(output + "8", piece("", "8"));
+  const std::string error = "GET /v1/jobs/12/output?rank=0&stream=stderr&attempt=1&offset=";
+  fake.expect(error + "0", piece("oops\n", "5"));
+  fake.expect(error + "5", piece("", "5"));
   const Ran ran = fake.run({"job", "logs", "-f", "12"});
   CHECK(ran.exit == 0);
   CHECK(ran.out == "one\ntwo\n");
+  CHECK(ran.err == "oops\n");
+}
+
+TEST_CASE("job logs -f: members are told apart by whole lines, and the service is waited for") {
+  Fake fake;
+  const auto piece = [](std::string body, const std::string& next) {
+    return net::Response{.content_type = "application/octet-stream",
+                         .body = std::move(body),
+                         .headers = {{"Tenbin-Next-Offset", next}}};
+  };
+  const auto at = [&](int rank, const std::string& stream, const std::string& rest) {
+    return "GET /v1/jobs/7/output?rank=" + std::to_string(rank) + "&stream=" + stream +
+           "&attempt=1&offset=" + rest;
+  };
+  for (const char* state : {"running", "running", "completed"})
+    fake.expect("GET /v1/jobs/7", json(std::string(R"({"id":7,"members":2,"attempt":1,"state":")") +
+                                       state + "\"}"));
+  fake.expect(at(0, "stdout", "0"), piece("", "0"));
+  fake.expect(at(0, "stdout", "0&wait_ms=200"), piece("be", "2"));
+  fake.expect(at(0, "stdout", "2"), piece("gun\nand not", "13"));
+  fake.expect(at(0, "stdout", "13"), piece("", "13"));
+  fake.expect(at(1, "stdout", "0"), piece("", "0"));
+  fake.expect(at(1, "stdout", "0"), piece("other\n", "6"));
+  fake.expect(at(1, "stdout", "6"), piece("", "6"));
+  fake.expect(at(0, "stderr", "0"), piece("", "0"));
+  fake.expect(at(1, "stderr", "0"), piece("", "0"));
+  const Ran ran = fake.run({"job", "logs", "-f", "7"});
+  CHECK(ran.exit == 0);
+  CHECK(ran.out == "[0] begun\n[1] other\n[0] and not\n");
+  CHECK(fake.run({"job", "logs", "-f", "7", "--rank", "1"}).out == "other\n");
 }
 
 TEST_CASE("job show and explain") {
