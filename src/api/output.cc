@@ -58,8 +58,7 @@ void Api::output(const CallPtr& call, JobId id) {
       }
     }
     if (project.empty() || !may_see(asked.call->caller, project)) {
-      return asked.call->reply(
-          problem(refuse(Reason::unknown_job), asked.call->caller.language));
+      return asked.call->reply(problem(refuse(Reason::unknown_job), asked.call->caller.language));
     }
     const Instant now = live_.now();
     asked.until = now + Span{wait};

@@ -340,8 +340,7 @@ void read_job_key(Reader& reader, std::string_view key, const toml::key& where,
     const toml::table* table = node.as_table();
     if (!table) return reader.wrong(node, key, Phrase::expected_environment);
     for (const auto& [label, value] : *table) {
-      if (const auto text = reader.text(value, label.str()))
-        job.labels.emplace(label.str(), *text);
+      if (const auto text = reader.text(value, label.str())) job.labels.emplace(label.str(), *text);
     }
   } else if (key == "script") {
     job.script = reader.text(node, key);

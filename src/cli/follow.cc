@@ -52,8 +52,7 @@ class Follower {
         if (!answer || answer->body.empty()) context_.around.sleep(Span{100});
         continue;
       }
-      const std::string which =
-          wanted_.attempt.empty() ? std::to_string(attempt) : wanted_.attempt;
+      const std::string which = wanted_.attempt.empty() ? std::to_string(attempt) : wanted_.attempt;
       bool any = false;
       for (Stream& stream : streams_) {
         for (bool more = true; more; any = any || more) {
@@ -91,8 +90,8 @@ class Follower {
       }
     }
     if (streams_.empty())  // a rank that is not there: the service says so, or it has no output
-      streams_.push_back({.rank = parse_decimal(wanted_.rank, 0).value_or(0), .name = "stdout",
-                          .line = {}});
+      streams_.push_back(
+          {.rank = parse_decimal(wanted_.rank, 0).value_or(0), .name = "stdout", .line = {}});
     prefixed_ = members > 1 && wanted_.rank.empty();
   }
 
@@ -102,8 +101,8 @@ class Follower {
     query.add("rank", std::to_string(stream.rank)).add("stream", stream.name);
     query.add("attempt", attempt).add("offset", std::to_string(stream.offset));
     if (wait_ms > 0) query.add("wait_ms", std::to_string(wait_ms));
-    const auto answer = service_.get(path("/v1/jobs/", id_, "/output") + query.text(),
-                                     Span{wait_ms + 30'000});
+    const auto answer =
+        service_.get(path("/v1/jobs/", id_, "/output") + query.text(), Span{wait_ms + 30'000});
     if (!answer) {
       // Between its start and its first byte a job has no output to be found.
       if (answer.error().exit == Exit::not_found) return false;

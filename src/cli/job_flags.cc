@@ -60,10 +60,10 @@ Outcome<FleetNames> fleet_names(Service& service) {
 bool calls_srun(std::string_view script) {
   for (std::size_t at = 0; (at = script.find("srun", at)) != std::string_view::npos; at += 4) {
     const auto edge = [](char c) {
-      return !((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '-' || c == '.');
+      return !((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '-' ||
+               c == '.');
     };
-    if ((at == 0 || edge(script[at - 1])) &&
-        (at + 4 == script.size() || edge(script[at + 4])))
+    if ((at == 0 || edge(script[at - 1])) && (at + 4 == script.size() || edge(script[at + 4])))
       return true;
   }
   return false;
@@ -193,16 +193,18 @@ Outcome<void> JobFlags::lay_over(const Context& context, JobRequest& job,
     take("--after", one, Phrase::expected_after, parse_after,
          [&](const AfterJob& v) { job.after.push_back(v); });
   take("--retries", retries_, Phrase::expected_integer, count, [&](auto v) { job.retries = v; });
-  take("--output-file", output_, Phrase::expected_output,
-       [](const std::string& value) {
-         return stays_below(value) ? std::optional(value) : std::nullopt;
-       },
-       [&](auto v) { job.output = v; });
-  take("--error-file", error_, Phrase::expected_output,
-       [](const std::string& value) {
-         return stays_below(value) ? std::optional(value) : std::nullopt;
-       },
-       [&](auto v) { job.error = v; });
+  take(
+      "--output-file", output_, Phrase::expected_output,
+      [](const std::string& value) {
+        return stays_below(value) ? std::optional(value) : std::nullopt;
+      },
+      [&](auto v) { job.output = v; });
+  take(
+      "--error-file", error_, Phrase::expected_output,
+      [](const std::string& value) {
+        return stays_below(value) ? std::optional(value) : std::nullopt;
+      },
+      [&](auto v) { job.error = v; });
   take("--signal", signal_, Phrase::expected_signal, parse_signal, [&](const SignalAsked& v) {
     job.signal = v.name;
     job.signal_before = v.before;
@@ -242,9 +244,7 @@ Outcome<void> JobFlags::lay_over(const Context& context, JobRequest& job,
           const std::size_t equals = value.find('=');
           return equals == 0 || equals == std::string::npos ? std::nullopt : std::optional(equals);
         },
-        [&](std::size_t equals) {
-          job.labels[pair.substr(0, equals)] = pair.substr(equals + 1);
-        });
+        [&](std::size_t equals) { job.labels[pair.substr(0, equals)] = pair.substr(equals + 1); });
   }
   if (wrong) return std::unexpected(*wrong);
   if (hold_) job.hold = true;
@@ -263,8 +263,7 @@ Outcome<JobRequest> JobFlags::from_script(const Context& context, Service& servi
   for (const std::string& name : ignore_) {
     const std::size_t dashes = std::min(name.find_first_not_of('-'), name.size());
     if (!ignore_option(options, std::string_view(name).substr(dashes))) {
-      return stop(Exit::usage, "usage",
-                  context.say(Phrase::sb_ignore_unknown, printable(name)));
+      return stop(Exit::usage, "usage", context.say(Phrase::sb_ignore_unknown, printable(name)));
     }
   }
   // What a flag says settles the matter before the names of the script are looked up.
@@ -283,8 +282,7 @@ Outcome<JobRequest> JobFlags::from_script(const Context& context, Service& servi
   job.submit_directory = here();
   if (!job.directory) job.directory = job.submit_directory;
   if (job.members.value_or(1) > 1) {
-    options.notices.push_back(
-        {false, "nodes", file_, context.say(Phrase::sb_spmd, *job.members)});
+    options.notices.push_back({false, "nodes", file_, context.say(Phrase::sb_spmd, *job.members)});
   }
   if (job.signal_to == "steps" && !calls_srun(text)) {
     const Directive& given = options.given.at("signal");
@@ -316,8 +314,8 @@ Outcome<JobRequest> JobFlags::request(const Context& context, Service& service, 
     const std::string_view file = file_;
     script = text->starts_with("#!") || file.ends_with(".sbatch") || file.ends_with(".slurm") ||
              file.ends_with(".sh");
-    auto read = script ? from_script(context, service, *text)
-                       : parse_job_file(context, *text, file_);
+    auto read =
+        script ? from_script(context, service, *text) : parse_job_file(context, *text, file_);
     if (!read) return read;
     job = *std::move(read);
   }
@@ -333,12 +331,12 @@ Outcome<JobRequest> JobFlags::request(const Context& context, Service& service, 
     return stop(Exit::usage, "usage", context.say(Phrase::usage_missing, what),
                 context.say(Phrase::hint_help, name));
   };
-  if (!job.project) return missing(script ? "--project NAME, #SBATCH --account=NAME" : "--project NAME");
+  if (!job.project)
+    return missing(script ? "--project NAME, #SBATCH --account=NAME" : "--project NAME");
   if (!job.gpus) return missing("--gpus N");
   if (!job.time_limit)
     return missing(script ? "--time-limit TIME, #SBATCH --time=TIME" : "--time-limit TIME");
-  if (command == Command::required && !job.runs_something())
-    return missing("-- COMMAND ARGS...");
+  if (command == Command::required && !job.runs_something()) return missing("-- COMMAND ARGS...");
   return job;
 }
 

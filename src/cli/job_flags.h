@@ -12,8 +12,8 @@
 
 namespace tenbin::cli {
 
-/// What describes a job, for `submit` and `quote`: a batch script or a job file, if one is named, is
-/// taken first, and what the flags say goes over it.
+/// What describes a job, for `submit` and `quote`: a batch script or a job file, if one is named,
+/// is taken first, and what the flags say goes over it.
 class JobFlags {
  public:
   void declare(Options& options);

@@ -38,8 +38,8 @@ struct JobRequest {
   std::optional<std::string> output, error;  // patterns of files below the working directory
   std::optional<bool> append, requeue;
   std::optional<std::int64_t> tasks_per_member;
-  std::optional<std::string> array;                        // indexes, ascending
-  std::optional<std::string> signal, signal_to;            // "USR1"; all, shell, steps
+  std::optional<std::string> array;              // indexes, ascending
+  std::optional<std::string> signal, signal_to;  // "USR1"; all, shell, steps
   std::optional<Span> signal_before;
 
   bool runs_something() const { return !command.empty() || script; }

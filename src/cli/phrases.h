@@ -265,9 +265,8 @@ struct PhraseText {
 };
 
 #define TENBIN_PHRASE_TEXT(name, english, japanese) PhraseText{english, japanese},
-inline constexpr auto phrase_table =
-    std::to_array<PhraseText>({TENBIN_PHRASES(TENBIN_PHRASE_TEXT)
-                                   TENBIN_JOB_PHRASES(TENBIN_PHRASE_TEXT)});
+inline constexpr auto phrase_table = std::to_array<PhraseText>(
+    {TENBIN_PHRASES(TENBIN_PHRASE_TEXT) TENBIN_JOB_PHRASES(TENBIN_PHRASE_TEXT)});
 #undef TENBIN_PHRASE_TEXT
 
 constexpr std::string_view text_of(Phrase phrase, Language language) {

@@ -191,9 +191,9 @@ constexpr std::pair<const char*, std::string_view> variables[] = {
 };
 
 // Those whose absence changes nothing but where or when it runs, so that a person may do without.
-constexpr std::string_view ignorable_taken[] = {"partition", "constraint", "qos",   "begin",
-                                                "output",    "error",      "chdir", "comment",
-                                                "dependency", "signal",    "export"};
+constexpr std::string_view ignorable_taken[] = {"partition",  "constraint", "qos",   "begin",
+                                                "output",     "error",      "chdir", "comment",
+                                                "dependency", "signal",     "export"};
 
 void refuse(SbatchOptions& options, std::string_view option, std::string place, std::string text) {
   options.notices.push_back({true, std::string(option), std::move(place), std::move(text)});
@@ -224,8 +224,9 @@ std::vector<std::string> words_of(const Context& context, std::string_view line,
     for (; at < line.size() && (quote != 0 || !blank(line[at])); ++at) {
       const char c = line[at];
       if (c == '\\') {
-        if (++at == line.size()) break;
-        word += line[at];
+        // What follows is taken as it is, but a blank ends the word all the same.
+        if (at + 1 == line.size() || (quote == 0 && blank(line[at + 1]))) continue;
+        word += line[++at];
       } else if (quote != 0 && c == quote) {
         quote = 0;
       } else if (quote == 0 && (c == '\'' || c == '"')) {
@@ -420,8 +421,8 @@ bool names_model(std::string_view model, std::string_view wanted) {
   if (all == word) return true;
   std::size_t begin = 0;
   for (std::size_t i = 0; i <= all.size(); ++i) {
-    const bool letter = i < all.size() && ((all[i] >= 'a' && all[i] <= 'z') ||
-                                           (all[i] >= '0' && all[i] <= '9'));
+    const bool letter =
+        i < all.size() && ((all[i] >= 'a' && all[i] <= 'z') || (all[i] >= '0' && all[i] <= '9'));
     if (letter) continue;
     if (std::string_view(all).substr(begin, i - begin) == word) return true;
     begin = i + 1;
@@ -463,9 +464,9 @@ class Translator {
   }
 
   void bad(std::string_view option, const Directive& given, Phrase expected) {
-    refuse(options_, option, given.place,
-           context_.say(Phrase::sb_bad_value, option, printable(given.value),
-                        context_.say(expected)));
+    refuse(
+        options_, option, given.place,
+        context_.say(Phrase::sb_bad_value, option, printable(given.value), context_.say(expected)));
   }
 
   std::optional<std::int64_t> count(std::string_view option) {
@@ -599,8 +600,8 @@ class Translator {
       gpus = all->count;
     }
     if (!gpus) {
-      const bool tried = find("gpus") || find("gpus-per-node") || find("gpus-per-task") ||
-                         find("gres");
+      const bool tried =
+          find("gpus") || find("gpus-per-node") || find("gpus-per-task") || find("gres");
       if (!tried) no_gpus_ = true;
     } else {
       job_.gpus = std::to_string(*gpus);
@@ -611,8 +612,7 @@ class Translator {
     }
 
     // Slurm's default is a core for each task.
-    if (cpus_per_task || tasks || per_node)
-      cpus_ = cpus_per_task.value_or(1) * tasks_here;
+    if (cpus_per_task || tasks || per_node) cpus_ = cpus_per_task.value_or(1) * tasks_here;
     if (cpus_per_gpu && gpus) cpus_ = *cpus_per_gpu * *gpus;
     if (cpus_) job_.cpus = std::to_string(*cpus_);
     gpus_ = gpus.value_or(0);
@@ -620,7 +620,8 @@ class Translator {
 
   void conflict(std::string_view one, std::string_view other) {
     refuse(options_, "", place_of(one),
-           context_.say(Phrase::sb_conflict, "--" + std::string(one) + "=" + printable(find(one)->value),
+           context_.say(Phrase::sb_conflict,
+                        "--" + std::string(one) + "=" + printable(find(one)->value),
                         "--" + std::string(other) + "=" + printable(find(other)->value)));
   }
 
@@ -633,8 +634,7 @@ class Translator {
         return bad(option, *given, Phrase::sb_expect_memory);
       if (*value == 0)
         return warn(options_, option, given->place,
-                    context_.say(Phrase::sb_ignored, option,
-                                 context_.say(Phrase::sb_memory_all)));
+                    context_.say(Phrase::sb_ignored, option, context_.say(Phrase::sb_memory_all)));
       job_.memory_mib = *value * times;
     };
     mib("mem-per-cpu", cpus_.value_or(1));
@@ -822,8 +822,7 @@ class Translator {
         return bad("export", *given, Phrase::sb_expect_export);
       } else if (equals != std::string::npos) {
         job_.environment[item.substr(0, equals)] = item.substr(equals + 1);
-      } else if (const std::string value = context_.around.variable(item.c_str());
-                 !value.empty()) {
+      } else if (const std::string value = context_.around.variable(item.c_str()); !value.empty()) {
         job_.environment[item] = value;
       } else {
         warn(options_, "export", given->place,
@@ -845,7 +844,8 @@ class Translator {
         return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
                c == '_';
       };
-      // Secrets and places of Tenbin's own, what a job is told anyway, and what no job may be given.
+      // Secrets and places of Tenbin's own, what a job is told anyway, and what no job may be
+      // given.
       if (begins("TENBIN_") || begins("SLURM_") || begins("SBATCH_") || begins("CUDA_VISIBLE") ||
           name == "HOME" || name == "USER" || name == "LOGNAME" || name == "PWD" ||
           name == "OLDPWD" || name == "SHLVL" || name == "_" || name.empty() ||
@@ -856,8 +856,7 @@ class Translator {
       job_.environment.emplace(name, value);
       ++taken;
     }
-    warn(options_, "export", given.place,
-         context_.say(Phrase::sb_export_all, taken));
+    warn(options_, "export", given.place, context_.say(Phrase::sb_export_all, taken));
   }
 
   void signal() {
@@ -885,8 +884,8 @@ class Translator {
       if (!n || *n > 65'535) return bad("signal", *given, Phrase::sb_expect_signal);
       seconds = *n;
     }
-    for (const char* known : {"HUP", "INT", "QUIT", "USR1", "USR2", "ALRM", "TERM", "CONT",
-                              "WINCH", "URG"}) {
+    for (const char* known :
+         {"HUP", "INT", "QUIT", "USR1", "USR2", "ALRM", "TERM", "CONT", "WINCH", "URG"}) {
       if (name == std::to_string(signal_number(known))) name = known;
     }
     if (name.starts_with("SIG")) name.erase(0, 3);
@@ -976,8 +975,7 @@ void read_sbatch_script(const Context& context, std::string_view text, const std
     std::size_t marks = at;
     while (marks < line.size() && (line[marks] == '#' || blank(line[marks]))) ++marks;
     if (line.substr(marks).starts_with("SBATCH -"))
-      warn(options, "", place,
-           context.say(Phrase::sb_comment, printable(line.substr(0, 60))));
+      warn(options, "", place, context.say(Phrase::sb_comment, printable(line.substr(0, 60))));
   }
 }
 
@@ -1032,8 +1030,7 @@ std::optional<Span> parse_slurm_time(std::string_view text) {
   std::size_t count = 0;
   for (const std::string& part : split(text, ':')) {
     if (count == 3) return std::nullopt;
-    const auto n =
-        part.find('.') == std::string::npos ? parse_decimal(part, 0) : std::nullopt;
+    const auto n = part.find('.') == std::string::npos ? parse_decimal(part, 0) : std::nullopt;
     if (!n || *n > 100'000'000) return std::nullopt;
     parts[count++] = *n;
   }
@@ -1067,9 +1064,8 @@ Outcome<SlurmNames> parse_slurm_names(const Context& context, std::string_view t
                                                        : kind == "gpu_type"   ? &names.gpu_types
                                                                               : nullptr;
     if (!places && kind != "account" && kind != "qos") {
-      return wrong(key.source(),
-                   context.say(Phrase::field_unknown, kind,
-                               "account partition constraint gpu_type qos"));
+      return wrong(key.source(), context.say(Phrase::field_unknown, kind,
+                                             "account partition constraint gpu_type qos"));
     }
     const toml::table* table = node.as_table();
     if (!table) return wrong(node.source(), context.say(Phrase::toml_bad_map, kind));

@@ -114,9 +114,9 @@ cd /work
 
 TEST_CASE("sbatch: times in all of Slurm's forms") {
   const std::pair<const char*, std::int64_t> good[] = {
-      {"10", 600},          {"10:30", 630},       {"1:02:03", 3'723},    {"2-3", 183'600},
-      {"2-3:04", 183'840},  {"2-3:04:05", 183'845}, {"0:01", 1},         {"90:00:00", 324'000},
-      {"00:90:00", 5'400}};
+      {"10", 600},      {"10:30", 630},        {"1:02:03", 3'723},
+      {"2-3", 183'600}, {"2-3:04", 183'840},   {"2-3:04:05", 183'845},
+      {"0:01", 1},      {"90:00:00", 324'000}, {"00:90:00", 5'400}};
   for (const auto& [text, seconds] : good) {
     CAPTURE(text);
     CHECK(parse_slurm_time(text) == Span{seconds * 1'000});
@@ -164,7 +164,8 @@ TEST_CASE("sbatch: lines are taken apart as sbatch does") {
   CHECK(line("-Jname").job.name == "name");
   CHECK(line("-J name#comment").job.name == "name");
   CHECK(line("--job-name='a # b'").job.name == "a # b");
-  CHECK(line("--job-name=a\\ b").job.name == "a b");
+  CHECK(line("--job-name=a\\\"\\#b").job.name == "a\"#b");
+  CHECK(line("--job-name=a\\ b").fatal() == 1);  // as sbatch: the blank ends the word
   CHECK(line("--job-n=short").job.name == "short");
   CHECK(line("--job-name \"two words\"").job.name == "two words");
   CHECK(line("-HJ both").job.hold == true);
@@ -204,14 +205,39 @@ TEST_CASE("sbatch: flags win over the environment, and that over the script") {
 }
 
 TEST_CASE("sbatch: what is not honoured is named, and stops what would run otherwise") {
-  for (const char* directive :
-       {"--exclusive", "--exclusive=user", "-w node1", "--nodelist=a,b", "-x bad", "-L matlab:1",
-        "--reservation=x", "--container=/x", "-M other", "--uid=0", "-i input.txt", "--deadline=now",
-        "--export-file=x", "--tmp=10G", "--begin=16:00", "--dependency=singleton",
-        "--dependency=after:12", "--dependency=afterok:1?afterok:2", "--dependency=afterok:1_3",
-        "--constraint=fast", "-p nowhere", "--output=/var/log/x", "-o ../x", "-e /tmp/%j",
-        "--chdir=relative", "--wrap=ls", "--open-mode=x", "--array=1-", "--signal=9",
-        "--signal=KILL@10", "--signal=X:USR1", "--export==x", "--time=0"}) {
+  for (const char* directive : {"--exclusive",
+                                "--exclusive=user",
+                                "-w node1",
+                                "--nodelist=a,b",
+                                "-x bad",
+                                "-L matlab:1",
+                                "--reservation=x",
+                                "--container=/x",
+                                "-M other",
+                                "--uid=0",
+                                "-i input.txt",
+                                "--deadline=now",
+                                "--export-file=x",
+                                "--tmp=10G",
+                                "--begin=16:00",
+                                "--dependency=singleton",
+                                "--dependency=after:12",
+                                "--dependency=afterok:1?afterok:2",
+                                "--dependency=afterok:1_3",
+                                "--constraint=fast",
+                                "-p nowhere",
+                                "--output=/var/log/x",
+                                "-o ../x",
+                                "-e /tmp/%j",
+                                "--chdir=relative",
+                                "--wrap=ls",
+                                "--open-mode=x",
+                                "--array=1-",
+                                "--signal=9",
+                                "--signal=KILL@10",
+                                "--signal=X:USR1",
+                                "--export==x",
+                                "--time=0"}) {
     CAPTURE(directive);
     const Understood u = line(directive);
     CHECK(u.fatal() == 1);
@@ -232,8 +258,8 @@ TEST_CASE("sbatch: what is not honoured is named, and stops what would run other
     CHECK(u.notices[0].place == "x.sbatch:3");
   }
   // In Japanese too.
-  const Understood u = understand("#!/bin/sh\n#SBATCH --gpus=1 --exclusive\n", {}, {}, {},
-                                  Language::japanese);
+  const Understood u =
+      understand("#!/bin/sh\n#SBATCH --gpus=1 --exclusive\n", {}, {}, {}, Language::japanese);
   CHECK(u.says("x.sbatch:2", "--exclusive には対応していません", true));
 }
 
@@ -278,11 +304,12 @@ models = ["a100"]
 models = ["a100"]
 [qos]
 normal = "plain"
-)", "slurm.toml");
+)",
+                                       "slurm.toml");
   REQUIRE(names);
-  const Understood u = understand(
-      "#!/bin/sh\n#SBATCH -A g12345 -p gpu-large -q normal --gres=gpu:volta:1 -C fast\n", {}, {},
-      *names);
+  const Understood u =
+      understand("#!/bin/sh\n#SBATCH -A g12345 -p gpu-large -q normal --gres=gpu:volta:1 -C fast\n",
+                 {}, {}, *names);
   CHECK(u.notices.empty());
   CHECK(u.job.project == "tokyo-llm");
   CHECK(u.job.regions == std::vector<std::string>{"japan-east", "japan-west"});
@@ -334,7 +361,8 @@ open_mode = "append"
 signal = "USR1@2m"
 requeue = false
 tasks_per_member = 4
-)", "job.toml");
+)",
+                                  "job.toml");
   REQUIRE_MESSAGE(job, (job ? "" : job.error().why));
   CHECK(job->json() ==
         R"({"project":"p","gpus":"1","time_limit_ms":300000,"tasks_at_once":2,)"
@@ -342,9 +370,9 @@ tasks_per_member = 4
         R"("labels":{"team":"nlp"},"run":{"argv":["one"],"script":"#!/bin/sh\necho \"$@\"\n",)"
         R"("output":"logs/%j.out","append":true,"tasks_per_member":4,"array":"1-3,7,9",)"
         R"("signal":"USR1","signal_before_ms":120000,"requeue":false}})");
-  for (const char* bad :
-       {"array = '1-'", "after = ['x']", "after = 3", "hold = 'yes'", "script = 'echo'",
-        "output = '/etc/x'", "error = '../x'", "open_mode = 'w'", "signal = 'KILL'", "labels = 1"}) {
+  for (const char* bad : {"array = '1-'", "after = ['x']", "after = 3", "hold = 'yes'",
+                          "script = 'echo'", "output = '/etc/x'", "error = '../x'",
+                          "open_mode = 'w'", "signal = 'KILL'", "labels = 1"}) {
     CAPTURE(bad);
     const auto wrong = parse_job_file(context, bad, "job.toml");
     REQUIRE_FALSE(wrong);

@@ -52,9 +52,8 @@ void print_request(const Context& context, const JobRequest& job) {
   row(Phrase::row_project, printable(job.project.value_or("")));
   row(Phrase::row_name, printable(job.name.value_or("")));
   const std::string gpus = job.gpus.value_or("");
-  row(Phrase::row_shape, job.members
-                             ? context.say(Phrase::dry_shape_members, *job.members, gpus)
-                             : context.say(Phrase::dry_shape_count, gpus));
+  row(Phrase::row_shape, job.members ? context.say(Phrase::dry_shape_members, *job.members, gpus)
+                                     : context.say(Phrase::dry_shape_count, gpus));
   row(Phrase::row_tasks_per_member, number(job.tasks_per_member));
   row(Phrase::row_cpus, job.cpus.value_or(""));
   row(Phrase::row_memory, number(job.memory_mib));
@@ -62,9 +61,9 @@ void print_request(const Context& context, const JobRequest& job) {
   row(Phrase::row_regions, listed(job.regions, itself));
   row(Phrase::row_limit, span_text(job.time_limit->count));
   if (job.tasks.value_or(1) > 1 || job.array) {
-    row(Phrase::row_array, context.say(Phrase::dry_array, job.tasks.value_or(1),
-                                       job.array.value_or("0-" + std::to_string(
-                                                                     job.tasks.value_or(1) - 1))));
+    row(Phrase::row_array,
+        context.say(Phrase::dry_array, job.tasks.value_or(1),
+                    job.array.value_or("0-" + std::to_string(job.tasks.value_or(1) - 1))));
   }
   row(Phrase::row_at_once, number(job.tasks_at_once));
   row(Phrase::row_after, listed(job.after, [](const AfterJob& after) {
@@ -72,9 +71,8 @@ void print_request(const Context& context, const JobRequest& job) {
       }));
   if (job.hold) row(Phrase::row_hold, yes_no(*job.hold));
   row(Phrase::row_retries, number(job.retries));
-  row(Phrase::row_labels, listed(job.labels, [](const auto& label) {
-        return label.first + "=" + label.second;
-      }));
+  row(Phrase::row_labels,
+      listed(job.labels, [](const auto& label) { return label.first + "=" + label.second; }));
   if (job.script) {
     const std::string_view text = *job.script;
     row(Phrase::row_runs,
@@ -120,8 +118,7 @@ Outcome<int> dry_run(Context& context, Service& service, const JobRequest& job) 
   const auto answer = service.post("/v1/quote", job.json());
   if (!answer) return std::unexpected(answer.error());
   if (context.format == Format::json) {
-    print_json(context,
-               R"({"request":)" + job.json() + R"(,"quote":)" + answer->body + "}");
+    print_json(context, R"({"request":)" + job.json() + R"(,"quote":)" + answer->body + "}");
     return 0;
   }
   print_quote(context, *answer);

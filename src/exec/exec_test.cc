@@ -321,13 +321,16 @@ TEST_CASE("the environment is exactly what is promised") {
                     site.root + "/work/7\nLANG=ja_JP.UTF-8\nLOGNAME=" + user +
                     "\nMASTER_ADDR=127.0.0.1\nMASTER_PORT=" + port.substr(port.find(':') + 1) +
                     "\nPATH=/usr/local/bin:/usr/bin:/bin\nSLURMD_NODENAME=n4\nSLURM_GPUS=2\n"
-                    "SLURM_GPUS_ON_NODE=2\nSLURM_JOBID=7\nSLURM_JOB_END_TIME=" + limit +
+                    "SLURM_GPUS_ON_NODE=2\nSLURM_JOBID=7\nSLURM_JOB_END_TIME=" +
+                    limit +
                     "\nSLURM_JOB_GPUS=0,2\nSLURM_JOB_ID=7\nSLURM_JOB_NODELIST=n4\n"
-                    "SLURM_JOB_NUM_NODES=1\nSLURM_JOB_START_TIME=" + start +
+                    "SLURM_JOB_NUM_NODES=1\nSLURM_JOB_START_TIME=" +
+                    start +
                     "\nSLURM_LAUNCH_NODE_IPADDR=127.0.0.1\nSLURM_LOCALID=0\nSLURM_NNODES=1\n"
                     "SLURM_NODEID=0\nSLURM_NODELIST=n4\nSLURM_NPROCS=1\nSLURM_NTASKS=1\n"
                     "SLURM_NTASKS_PER_NODE=1\n"
-                    "SLURM_PROCID=0\nSLURM_TASKS_PER_NODE=1\nTENBIN_ADDRESSES=" + port +
+                    "SLURM_PROCID=0\nSLURM_TASKS_PER_NODE=1\nTENBIN_ADDRESSES=" +
+                    port +
                     "\nTENBIN_ATTEMPT=2\nTENBIN_GPU_MILLI=2000\nTENBIN_JOB_ID=7\nTENBIN_NODE=n4\n"
                     "TENBIN_RANK=0\nTENBIN_SIZE=1\nTMPDIR=/tmp\nUSER=" +
                     user + "\n");
@@ -616,8 +619,9 @@ TEST_CASE("a launch that was fenced off starts nothing") {
 TEST_CASE("a script runs by its own interpreter with its arguments, and is gone afterwards") {
   Site site;
   AttemptSpec spec = site.spec(one, {"first", "second one"});
-  spec.script = "#!/bin/bash\narray=(x y)\necho \"$#:$1:$2:${array[1]}\"; ls -l \"$0\" | cut -c1-10\n"
-                "echo more >> \"$0\" || echo cannot be changed\n";
+  spec.script =
+      "#!/bin/bash\narray=(x y)\necho \"$#:$1:$2:${array[1]}\"; ls -l \"$0\" | cut -c1-10\n"
+      "echo more >> \"$0\" || echo cannot be changed\n";
   REQUIRE(site.run(spec).code == 0);
   const std::string rights = ::geteuid() == 0 ? "-r-xr-x---" : "-r-x------";
   CHECK(site.said(one) == "2:first:second one:y\n" + rights + "\ncannot be changed\n");
@@ -636,13 +640,15 @@ TEST_CASE("srun starts this node's tasks, and scontrol names the members") {
   Site site;
   AttemptSpec spec = site.spec(one, {}, 2);
   spec.tasks_per_member = 2;
-  spec.script = "#!/bin/sh\n"
-                "srun --label --cpu-bind=none sh -c 'echo $SLURM_PROCID/$SLURM_NTASKS $SLURM_LOCALID' | sort\n"
-                "srun -N1 -n1 echo once\n"
-                "srun -n 2 sh -c 'exit $((3 + SLURM_NODEID))'; echo status $?\n"
-                "scontrol show hostnames \"$SLURM_JOB_NODELIST\"\n"
-                "srun --pty bash; srun -n 3 true; srun\n"
-                "true\n";
+  spec.script =
+      "#!/bin/sh\n"
+      "srun --label --cpu-bind=none sh -c 'echo $SLURM_PROCID/$SLURM_NTASKS $SLURM_LOCALID' | "
+      "sort\n"
+      "srun -N1 -n1 echo once\n"
+      "srun -n 2 sh -c 'exit $((3 + SLURM_NODEID))'; echo status $?\n"
+      "scontrol show hostnames \"$SLURM_JOB_NODELIST\"\n"
+      "srun --pty bash; srun -n 3 true; srun\n"
+      "true\n";
   REQUIRE(site.run(spec).code == 0);
   CHECK(site.said(one, 0) == "0: 0/4 0\n1: 1/4 1\nonce\nstatus 3\n127.0.0.1\n127.0.0.1\n");
   CHECK(site.said(one, 1) == "2: 2/4 0\n3: 3/4 1\nstatus 4\n127.0.0.1\n127.0.0.1\n");
@@ -681,15 +687,16 @@ TEST_CASE("output files cannot be led astray") {
   std::ofstream(outside + "/victim") << "precious";
   ::chmod((outside + "/victim").c_str(), 0666);
   // The first attempt prepares the folder as a hostile job would.
-  REQUIRE(site.run(site.shell(one, "ln -s " + outside + " away; ln -s " + outside +
-                                       "/victim link; ln " + outside +
-                                       "/victim hard; mkfifo pipe; mkdir folder; ln -s /dev/null null; "
-                                       "touch own; ln own twin; true"))
-              .code == 0);
+  REQUIRE(
+      site.run(site.shell(one, "ln -s " + outside + " away; ln -s " + outside +
+                                   "/victim link; ln " + outside +
+                                   "/victim hard; mkfifo pipe; mkdir folder; ln -s /dev/null null; "
+                                   "touch own; ln own twin; true"))
+          .code == 0);
   std::uint32_t attempt = 1;
-  for (const char* path : {"away/victim", "away/new", "link", "hard", "pipe", "folder", "null",
-                           "../outside/victim", "folder/../../escaped", "/tmp/tenbin-escaped",
-                           "own", "twin", "pipe/below"}) {
+  for (const char* path :
+       {"away/victim", "away/new", "link", "hard", "pipe", "folder", "null", "../outside/victim",
+        "folder/../../escaped", "/tmp/tenbin-escaped", "own", "twin", "pipe/below"}) {
     CAPTURE(path);
     AttemptSpec spec = site.shell({1, ++attempt}, "echo overwritten");
     spec.output = path;
@@ -710,10 +717,11 @@ TEST_CASE("a warning comes before the time limit, to whom it is for") {
   const auto run = [](Warned to) {
     Site site;
     AttemptSpec spec = site.spec(one, {});
-    spec.script = "#!/bin/sh\ntrap 'echo shell' USR1\n"
-                  "srun sh -c 'trap \"echo step; exit\" USR1; while :; do sleep 0.05; done' &\n"
-                  "sh -c 'trap \"echo child; exit\" USR1; while :; do sleep 0.05; done' &\n"
-                  "while :; do sleep 0.05 || :; done\n";
+    spec.script =
+        "#!/bin/sh\ntrap 'echo shell' USR1\n"
+        "srun sh -c 'trap \"echo step; exit\" USR1; while :; do sleep 0.05; done' &\n"
+        "sh -c 'trap \"echo child; exit\" USR1; while :; do sleep 0.05; done' &\n"
+        "while :; do sleep 0.05 || :; done\n";
     spec.time_limit = Span{2'500};
     spec.signal = SIGUSR1;
     spec.signal_before = Span{1'500};

@@ -268,9 +268,9 @@ void become(const MemberPlan& plan) {
   ::execvp(argv[0], argv.data());
   const int error = errno;
   give_up(plan.trouble,
-          sentence(plan.interpreter.empty() ? "cannot run " + plan.argv[0]
-                                            : "cannot run the script by its first line, " +
-                                                  plan.interpreter,
+          sentence(plan.interpreter.empty()
+                       ? "cannot run " + plan.argv[0]
+                       : "cannot run the script by its first line, " + plan.interpreter,
                    error));
 }
 

@@ -30,8 +30,8 @@ std::optional<std::string> closed_to(const Account& account, const std::string& 
 /// were free and distinct when asked for; nothing holds them until the members do.
 Result<std::string> reserve_addresses(std::size_t members);
 
-/// Makes the calling process, which has one thread, `account` for good. Words in why it could not be,
-/// or none. By the system calls alone, so it may be called after a fork.
+/// Makes the calling process, which has one thread, `account` for good. Words in why it could not
+/// be, or none. By the system calls alone, so it may be called after a fork.
 std::string drop_privileges(const Account& account);
 
 /// Where the script of an attempt lies while it runs: beside its work folder, not in it.

@@ -23,8 +23,7 @@ Fd open_below(int directory, const std::string& name, int flags) {
   how.flags = static_cast<unsigned>(flags | O_CLOEXEC | O_NOFOLLOW);
   how.mode = (flags & O_CREAT) != 0 ? 0600 : 0;
   how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
-  return Fd{
-      static_cast<int>(::syscall(SYS_openat2, directory, name.c_str(), &how, sizeof how))};
+  return Fd{static_cast<int>(::syscall(SYS_openat2, directory, name.c_str(), &how, sizeof how))};
 }
 
 Result<Fd> open_output(const std::string& home, const std::string& path, bool append) {
@@ -118,8 +117,8 @@ Result<std::vector<Fd>> open_outputs(const std::optional<Account>& as, const std
     ::umask(077);
     std::string trouble = as ? drop_privileges(*as) : std::string();
     for (const std::string& path : paths) {
-      hand_over(theirs.get(), trouble.empty() ? open_output(home, path, append)
-                                              : Result<Fd>(failed(trouble)));
+      hand_over(theirs.get(),
+                trouble.empty() ? open_output(home, path, append) : Result<Fd>(failed(trouble)));
     }
     ::_exit(0);
   }

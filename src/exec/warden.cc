@@ -67,7 +67,8 @@ class Stream {
     write_all(file_.get(), bytes.substr(0, fits));
     left_ -= static_cast<std::int64_t>(fits);
     if (fits < bytes.size() && !std::exchange(told_, true)) {
-      write_all(file_.get(), "\n[tenbin: output beyond " + std::to_string(cap_) + " bytes was thrown away]\n");
+      write_all(file_.get(),
+                "\n[tenbin: output beyond " + std::to_string(cap_) + " bytes was thrown away]\n");
     }
   }
 
@@ -220,8 +221,7 @@ class Warden {
     if (text.empty()) return {};
     const std::string path = script_of(spec_);
     ::unlink(path.c_str());
-    const Fd file{
-        ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600)};
+    const Fd file{::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600)};
     std::string_view rest = text;
     while (file && !rest.empty()) {
       const ssize_t n = ::write(file.get(), rest.data(), rest.size());
@@ -336,7 +336,8 @@ class Warden {
 
   void wait_for_something() {
     // A timer, because poll's own patience does not count while the machine sleeps.
-    const std::int64_t at = std::max<std::int64_t>(std::min({until_, limit_at_, kill_at_, warn_at_}), 1);
+    const std::int64_t at =
+        std::max<std::int64_t>(std::min({until_, limit_at_, kill_at_, warn_at_}), 1);
     itimerspec when{};
     when.it_value.tv_sec = at / 1000;
     when.it_value.tv_nsec = at % 1000 * 1'000'000;

@@ -113,9 +113,9 @@ struct AttemptSpec {
   // Files below the working directory that get the output too; %t is the member's rank, %% a per
   // cent sign. `error` empty: into `output`. Both empty: none.
   std::string output, error;
-  bool append = false;               // to what they hold already
+  bool append = false;  // to what they hold already
   std::int32_t tasks_per_member = 1;
-  std::int32_t signal = 0;           // sent `signal_before` the time limit; 0: none
+  std::int32_t signal = 0;  // sent `signal_before` the time limit; 0: none
   Span signal_before;
   Warned signal_to = Warned::all;
 };

@@ -63,8 +63,8 @@ void describe_run(AttemptSpec& attempt, JobSpec spec, const World& world, const 
   const Person* person = world.persons.find(job.person);
   const Pool* pool = world.pools.find(job.pool);
   const std::string array = job.array ? std::to_string(job.array.value) : id;
-  const auto list = spec.array.empty() ? Result<IndexList>(failed(""))
-                                       : IndexList::parse(spec.array);
+  const auto list =
+      spec.array.empty() ? Result<IndexList>(failed("")) : IndexList::parse(spec.array);
   const std::uint32_t index = list ? list->at(job.task) : job.task;
   const bool is_array = job.array || list;
 
@@ -93,9 +93,8 @@ void describe_run(AttemptSpec& attempt, JobSpec spec, const World& world, const 
         whole(job.shape.cpus.count / std::max<std::int64_t>(spec.tasks_per_member, 1)), 1));
     plain["SLURM_CPUS_ON_NODE"] = std::to_string(cpus);
     plain["SLURM_JOB_CPUS_PER_NODE"] =
-        std::to_string(cpus) + (job.shape.members > 1
-                                    ? "(x" + std::to_string(job.shape.members) + ")"
-                                    : std::string());
+        std::to_string(cpus) +
+        (job.shape.members > 1 ? "(x" + std::to_string(job.shape.members) + ")" : std::string());
   }
   if (job.shape.memory > Memory{0})
     plain["SLURM_MEM_PER_NODE"] = std::to_string(job.shape.memory.count);

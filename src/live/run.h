@@ -23,8 +23,8 @@ struct OutputNames {
 };
 
 /// Slurm's patterns: %j %J %A %a %x %u %N, also with a width (%4j). %t and %n are the member's rank
-/// and stay %t; %% stays %%; a letter that is no pattern stays as it is. What is filled in never has
-/// a slash.
+/// and stay %t; %% stays %%; a letter that is no pattern stays as it is. What is filled in never
+/// has a slash.
 std::string expand_output(std::string_view pattern, const OutputNames& names);
 
 }  // namespace tenbin

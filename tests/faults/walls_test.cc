@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <csignal>
 #include <fstream>
 #include <string>
 
@@ -31,17 +32,16 @@ std::string quoted(const std::string& text) {
 // Submits a script and gives its id.
 std::int64_t submit(Caller& caller, const std::string& script, const std::string& run = {},
                     const std::string& job = {}) {
-  const Reply reply = caller.post(
-      "/v1/jobs", R"({"project": "project", "gpus": 1, "time_limit_ms": 60000)" + job +
-                      R"(, "run": {"script": )" + quoted(script) + run + "}}");
+  const Reply reply =
+      caller.post("/v1/jobs", R"({"project": "project", "gpus": 1, "time_limit_ms": 60000)" + job +
+                                  R"(, "run": {"script": )" + quoted(script) + run + "}}");
   REQUIRE_MESSAGE(reply.status == 201, reply.body);
   return *reply.number("job");
 }
 
 std::string state_after(Caller& caller, std::int64_t job) {
   for (int i = 0; i < 20; ++i) {
-    const Reply reply =
-        caller.get("/v1/jobs/" + std::to_string(job) + "/wait?timeout_ms=10000");
+    const Reply reply = caller.get("/v1/jobs/" + std::to_string(job) + "/wait?timeout_ms=10000");
     const std::string state = reply.text("state").value_or("");
     if (state != "queued" && state != "running" && state != "stopping") return state;
   }
@@ -73,19 +73,33 @@ TEST_CASE("as root, a job reads nothing of the service's and stops nothing") {
       "try() { \"$@\" >/dev/null 2>&1 && echo \"COULD: $*\"; }\n"
       "id -u\n"
       "for f in admin.token journal.db history.db url lock attempts output snapshots; do\n"
-      "  try ls " + state + "/$f; try cat " + state + "/$f\ndone\n"
-      "try ls " + state + "; try cd " + state + "; try touch " + state + "/mine\n"
-      "try ls " + folder.work() + "; try touch " + folder.work() + "/mine\n"
-      "try sh -c 'echo x >> " + folder.work() + "/.slurm/srun'\n"
-      "for s in 0 TERM KILL STOP USR1; do\n"
-      "  try kill -$s " + pid + "; try kill -$s $PPID\ndone\n"
-      "for f in mem environ maps fd root cwd; do try ls /proc/" + pid + "/$f/; try cat /proc/" + pid + "/$f\ndone\n"
-      "try sh -c 'echo 1 > /proc/" + pid + "/oom_score_adj'\n"
-      "supervisor=$(ps -o ppid= -p $PPID 2>/dev/null || cut -d' ' -f4 /proc/$PPID/stat)\n"
-      "try kill -KILL $supervisor\n"
-      "ls /proc/self/fd | tr '\\n' ' '; echo\n"
-      "env | grep -c -i -E 'token|admin'\n"
-      "true\n");
+      "  try ls " +
+          state + "/$f; try cat " + state +
+          "/$f\ndone\n"
+          "try ls " +
+          state + "; try cd " + state + "; try touch " + state +
+          "/mine\n"
+          "try ls " +
+          folder.work() + "; try touch " + folder.work() +
+          "/mine\n"
+          "try sh -c 'echo x >> " +
+          folder.work() +
+          "/.slurm/srun'\n"
+          "for s in 0 TERM KILL STOP USR1; do\n"
+          "  try kill -$s " +
+          pid +
+          "; try kill -$s $PPID\ndone\n"
+          "for f in mem environ maps fd root cwd; do try ls /proc/" +
+          pid + "/$f/; try cat /proc/" + pid +
+          "/$f\ndone\n"
+          "try sh -c 'echo 1 > /proc/" +
+          pid +
+          "/oom_score_adj'\n"
+          "supervisor=$(ps -o ppid= -p $PPID 2>/dev/null || cut -d' ' -f4 /proc/$PPID/stat)\n"
+          "try kill -KILL $supervisor\n"
+          "ls /proc/self/fd | tr '\\n' ' '; echo\n"
+          "env | grep -c -E 'tnb_|TOKEN'\n"
+          "true\n");
   CHECK(state_after(officer, job) == "completed");
   const std::string text = said(officer, job);
   CAPTURE(text);
@@ -106,6 +120,8 @@ TEST_CASE("as an ordinary user the service warns at its start") {
   }
   TestFolder folder;
   ::chmod(folder.path().c_str(), 0777);
+  for (const std::string& own : {folder.state(), folder.work()}) [[maybe_unused]]
+    const int changed = ::chown(own.c_str(), 65'534, 65'534);
   Daemon service({.state = folder.state(), .work = folder.work(), .before_exec = [] {
                     if (::setgid(65'534) != 0 || ::setuid(65'534) != 0) ::_exit(99);
                   }});
@@ -134,8 +150,8 @@ TEST_CASE("an array's tasks get their own indexes, files and variables") {
   for (int task = 0; task < 4; ++task) {
     const std::int64_t job = first + task;
     CHECK(state_after(officer, job) == "completed");
-    const std::string line = std::string(indexes[task]) + " " + indexes[task] +
-                             " 4 20 a/b project 2 an argument\n";
+    const std::string line =
+        std::string(indexes[task]) + " " + indexes[task] + " 4 20 a/b project 2 an argument\n";
     CHECK(said(officer, job) == line);
     std::string id = std::to_string(job);
     const std::string work = folder.work() + "/" + id;
