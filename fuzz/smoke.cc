@@ -33,6 +33,11 @@ std::vector<std::string> examples() {
       "30,40,1\n",
       "POST /v1/jobs?after=1 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}",
       R"({"a":[1,-2,18446744073709551615,1.5e3,true,null],"b":{"c":"\u3042\"\\ text"}})",
+      "#!/bin/bash\n#SBATCH -J 'a b' --gres=gpu:h100:2 -N2 --ntasks-per-node 4\n#SBATCH "
+      "--array=1,3,5-9:2%4 -t 1-02:03:04 --signal=B:USR1@60 -o logs/%x-%j.out\n#SBATCH "
+      "--dependency=afterok:1:2,afterany:3 --export=ALL,A=1 --mem=4G\nsrun true\n",
+      "gpus = 0.5\ntime_limit = \"2h\"\narray = \"3,1-2%2\"\nafter = [1, \"2:any\"]\nsignal = "
+      "\"USR1@60\"\ncommand = [\"a\"]\n[environment]\nA = \"1\"\n",
   };
   Dice dice(1);
   Story story(dice);

@@ -25,6 +25,7 @@ void Api::hurry() {
     const std::lock_guard lock(mutex_);
     hurrying_ = true;
     waiters.swap(waiters_);
+    wake_.notify_one();
   }
   for (const auto& [job_id, waiter] : waiters) job(waiter.first, job_id);
 }
@@ -33,7 +34,7 @@ void Api::stop() {
   {
     const std::lock_guard lock(mutex_);
     if (stopping_) return;
-    stopping_ = true;
+    stopping_ = hurrying_ = true;
     wake_.notify_all();
   }
   worker_.join();
@@ -43,6 +44,7 @@ void Api::stop() {
     waiters.swap(waiters_);
   }
   for (const auto& [job_id, waiter] : waiters) job(waiter.first, job_id);
+  look_at_outputs();
 }
 
 // ---- the slow thread ----
@@ -63,15 +65,17 @@ void Api::work() {
       lock.unlock();
       next();
       expire_waiters();
+      look_at_outputs();
       lock.lock();
       continue;
     }
-    if (waiters_.empty()) {
+    if (waiters_.empty() && output_waiters_.empty()) {
       wake_.wait(lock);
     } else {
       wake_.wait_for(lock, std::chrono::milliseconds(100));
       lock.unlock();
       expire_waiters();
+      look_at_outputs();
       lock.lock();
     }
   }

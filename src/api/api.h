@@ -54,6 +54,19 @@ class Api {
   };
   using CallPtr = std::shared_ptr<Call>;
 
+  struct OutputAsked {  // a part of what a member wrote
+    CallPtr call;
+    JobId job;
+    int rank = 0;
+    std::string stream;
+    std::uint32_t attempt = 0;  // 0: the latest
+    std::int64_t offset = 0;
+    Instant until;  // when to answer even if there is nothing new
+  };
+  /// Answers, or gives false if there is nothing to say yet.
+  bool answer_output(OutputAsked& asked, Instant now);
+  void look_at_outputs();
+
   void route(const CallPtr& call);
   std::optional<Caller> recognise(const net::Request& request) const;
 
@@ -109,6 +122,8 @@ class Api {
   std::condition_variable wake_;
   std::deque<std::function<void()>> slow_;
   std::multimap<JobId, std::pair<CallPtr, Instant>> waiters_;
+  std::vector<OutputAsked> output_waiters_;
+  Instant looked_at_outputs_;  // of who looks
   bool hurrying_ = false, stopping_ = false;
   std::thread worker_;
 };

@@ -1,12 +1,8 @@
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
 
 #include "api/api.h"
 #include "codec/hash.h"
+#include "codec/index_list.h"
 #include "codec/spec.h"
 #include "core/fleet/price.h"
 #include "core/fleet/room.h"
@@ -20,7 +16,6 @@ namespace tenbin {
 
 namespace {
 
-constexpr std::size_t output_part_max = 1024 * 1024;
 constexpr std::uint64_t predicted_jobs_max =
     20'000;  // larger queues would take too long to play forward
 constexpr std::size_t predicted_instants_max = 5'000;
@@ -143,6 +138,14 @@ std::optional<Complaint> read_job(JsonValue body, Arena& arena, SubmitJob& c,
     if (!parsed) {
       f.complain({400, "invalid_field", parsed.error().what, parsed.error().what});
     } else {
+      if (const auto list = IndexList::parse(parsed->array)) {
+        // The World counts tasks from 0; the executor maps them to these indexes.
+        if (f.has("tasks") && c.tasks != list->count()) {
+          f.complain("tasks", "is not the number of indexes in run.array; leave it out",
+                     "run.array の要素数と一致しません。省略してください");
+        }
+        c.tasks = static_cast<std::uint32_t>(list->count());
+      }
       std::string bytes = write_spec(*parsed);
       c.spec = hash_of(bytes);
       blob = Blob{c.spec, std::move(bytes)};
@@ -553,65 +556,6 @@ void Api::jobs(const CallPtr& call) {
                    more && !items.empty() ? items.back().id : 0);
     out.end_object();
     call->reply(ok(std::move(body)));
-  });
-}
-
-void Api::output(const CallPtr& call, JobId id) {
-  const auto parameter = [&](std::string_view name, std::int64_t otherwise) {
-    const std::string* value = net::find_parameter(call->query, name);
-    return value ? parse_decimal(*value, 0).value_or(-1) : otherwise;
-  };
-  const std::int64_t rank = parameter("rank", 0), offset = parameter("offset", 0);
-  std::int64_t attempt = parameter("attempt", 0);
-  const std::string* given = net::find_parameter(call->query, "stream");
-  const std::string stream = given ? *given : "stdout";
-  if (rank < 0 || rank > members_max || offset < 0 || attempt < 0 || attempt > UINT32_MAX ||
-      (stream != "stdout" && stream != "stderr")) {
-    return call->reply(problem(invalid_field("rank, stream, attempt, offset",
-                                             "expected whole numbers, and stdout or stderr",
-                                             "整数と stdout または stderr を指定してください"),
-                               call->caller.language));
-  }
-  slowly([this, call, id, rank, offset, attempt, stream]() mutable {
-    Scope scope;
-    live_.read([&](const World& world) {
-      if (const JobId row = row_of(world, id)) {
-        const Job& job = world.jobs.at(row);
-        scope = scope_of(job);
-        if (attempt == 0) attempt = job.attempt;
-      }
-    });
-    if (!scope.project) {
-      if (const auto row = settled(id)) {
-        live_.read([&](const World& world) { scope = scope_of(world, *row); });
-        if (attempt == 0) attempt = row->attempts;
-      }
-    }
-    // Who sees the job but not its work is told so; for others there is no such job.
-    const auto [job_seen, work_seen] = live_.read([&](const World& world) {
-      return std::pair(scope.project && may_see(world, call->caller, Question::jobs, scope),
-                       scope.project && may_see(world, call->caller, Question::work, scope));
-    });
-    if (!work_seen) {
-      const Reason reason = job_seen ? Reason::not_permitted : Reason::unknown_job;
-      return call->reply(problem(refuse(reason), call->caller.language));
-    }
-    net::Response response{.status = 200, .content_type = "application/octet-stream"};
-    const std::string path = live_.executor().output_file(
-        {id.value, static_cast<std::uint32_t>(attempt)}, static_cast<int>(rank), stream);
-    if (const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW); file >= 0) {
-      response.body.resize(output_part_max);
-      const ssize_t got = ::pread(file, response.body.data(), response.body.size(), offset);
-      ::close(file);
-      if (got < 0) return call->reply(server_problem(500, "internal_error"));
-      response.body.resize(static_cast<std::size_t>(got));
-    } else if (errno != ENOENT) {  // not there yet: nothing was written so far
-      return call->reply(server_problem(500, "internal_error"));
-    }
-    response.headers.emplace_back(
-        "Tenbin-Next-Offset",
-        std::to_string(offset + static_cast<std::int64_t>(response.body.size())));
-    call->reply(std::move(response));
   });
 }
 

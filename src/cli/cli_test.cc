@@ -757,6 +757,90 @@ TEST_CASE("job wait: the job's own exit code") {
   CHECK(fake.run({"job", "wait"}).exit == 2);
 }
 
+TEST_CASE("submit: a batch script, what it becomes and what it cannot be") {
+  Folder folder;
+  Fake fake;
+  fake.expect("POST /v1/jobs", json(R"({"job":12,"tasks":1,"held":"16"})", 201));
+  fake.expect("POST /v1/quote", json(R"({"held":"16","options":[]})"));
+  fake.expect(
+      "GET /v1/fleet",
+      json(R"({"regions":[{"name":"japan-east","pools":[{"name":"e","gpu_model":"h100"}]}]})"));
+  const std::string file = folder.put("train.sbatch",
+                                      "#!/bin/bash\n#SBATCH -A p -p japan-east --gres=gpu:2 -t 10\n"
+                                      "#SBATCH --mail-type=END\nsrun \"$@\"\n");
+  char here[4096];
+  REQUIRE(::getcwd(here, sizeof here));
+  const std::string cwd = here;
+  const std::string run =
+      R"("run":{"argv":["a","b c"],"script":"#!/bin/bash\n#SBATCH -A p -p japan-east --gres=gpu:2 -t 10\n)"
+      R"(#SBATCH --mail-type=END\nsrun \"$@\"\n","directory":")" +
+      cwd + R"(","submit_directory":")" + cwd + R"("}})";
+  Ran ran = fake.run({"submit", file, "--gpus", "4", "--", "a", "b c"});
+  CHECK(ran.exit == 0);
+  CHECK(ran.out == "job 12 submitted; 16 credits held\n");
+  CHECK(ran.err ==
+        "warning: " + file +
+            ":3: --mail-type has no effect: Tenbin sends no mail; `tenbin job wait` tells "
+            "when a job is over\n");
+  CHECK(fake.last().body ==
+        R"({"project":"p","name":"train.sbatch","gpus":"4","members":1,"regions":["japan-east"],)"
+        R"("time_limit_ms":600000,)" +
+            run);
+
+  ran = fake.run({"submit", file, "--dry-run", "--lang", "ja", "--dir", "own"});
+  CHECK(ran.exit == 0);
+  CHECK(has(ran.out, "ディレクトリ  専用のフォルダー\n"));
+  CHECK(has(ran.out, "実行          4 行のスクリプト（/bin/bash）\n"));
+  CHECK(fake.last().path == "/v1/quote");
+  ran = fake.run({"submit", file, "--dry-run", "-o", "json"});
+  CHECK(has(ran.out, R"({"request":{"project":"p",)"));
+  CHECK(has(ran.out, R"(,"quote":{"held":"16")"));
+
+  const std::size_t asked = fake.asked().size();
+  const std::string wrong = folder.put("wrong.sbatch",
+                                       "#!/bin/bash\n#SBATCH -A p --gres=gpu:2 -t 10\n"
+                                       "#SBATCH --exclusive -w node7\ntrue\n");
+  ran = fake.run({"submit", wrong});
+  CHECK(ran.exit == 2);
+  CHECK(has(ran.err, wrong +
+                         ":3: --exclusive is not honoured: a whole node is had by asking for all "
+                         "of its GPUs; take it out, or submit with --ignore exclusive\n"));
+  CHECK(has(ran.err, wrong + ":3: --nodelist is not honoured"));
+  CHECK(fake.run({"submit", wrong, "--ignore", "exclusive"}).exit == 2);
+  CHECK(fake.run({"submit", wrong, "--ignore", "nothing"}).exit == 2);
+  CHECK(fake.asked().size() == asked);
+  CHECK(fake.run({"submit", wrong, "--ignore", "exclusive", "--ignore", "--nodelist"}).exit == 0);
+  CHECK(fake.run({"submit", wrong, "--sbatch=--time=x", "--ignore", "exclusive"}).exit == 2);
+  CHECK(fake.run({"submit", "--sbatch=-N2", "--", "x"}).exit == 2);
+}
+
+TEST_CASE("submit: arrays, dependencies and the like as flags") {
+  Fake fake;
+  fake.expect("POST /v1/jobs", json(R"({"job":12,"tasks":3,"held":"16"})", 201));
+  const Args base{"submit", "--project", "p", "--gpus", "1", "--time-limit", "1m"};
+  const auto with = [&](Args more) {
+    Args all = base;
+    all.insert(all.end(), more.begin(), more.end());
+    all.insert(all.end(), {"--", "x"});
+    return all;
+  };
+  CHECK(fake.run(with({"--array", "5,1-2%2", "--after", "7", "--after", "8:any", "--hold",
+                       "--retries", "3", "--label", "team=nlp", "--output-file", "out/%a",
+                       "--signal", "USR1@2m", "--no-requeue"}))
+            .exit == 0);
+  CHECK(fake.last().body ==
+        R"({"project":"p","gpus":"1","time_limit_ms":60000,"tasks_at_once":2,)"
+        R"("after":[{"job":7,"when":"ok"},{"job":8,"when":"any"}],"hold":true,"retries":3,)"
+        R"("labels":{"team":"nlp"},"run":{"argv":["x"],"output":"out/%a","array":"1-2,5",)"
+        R"("signal":"USR1","signal_before_ms":120000,"signal_to":"all","requeue":false}})");
+  for (const Args& bad : {Args{"--array", "x"}, Args{"--after", "x"}, Args{"--after", "1:never"},
+                          Args{"--label", "x"}, Args{"--output-file", "/x"},
+                          Args{"--error-file", "../x"}, Args{"--signal", "KILL"}}) {
+    CAPTURE(bad[1]);
+    CHECK(fake.run(with(bad)).exit == 2);
+  }
+}
+
 TEST_CASE("submit --wait gives the job's exit code") {
   Fake fake;
   fake.expect("POST /v1/jobs", json(R"({"job":12,"tasks":1,"held":"1"})", 201));
@@ -783,14 +867,48 @@ TEST_CASE("job logs: bytes as they are, and -f until the end") {
   fake.expect("GET /v1/jobs/12", json(R"({"id":12,"state":"queued","attempt":0})"));
   fake.expect("GET /v1/jobs/12", json(job_12));
   fake.expect("GET /v1/jobs/12", json(ended("completed", "0")));
-  const std::string output = "GET /v1/jobs/12/output?stream=stdout&attempt=1&offset=";
+  const std::string output = "GET /v1/jobs/12/output?rank=0&stream=stdout&attempt=1&offset=";
+  fake.expect("GET /v1/jobs/12/output?wait_ms=30000", piece("one\n", "4"));
   fake.expect(output + "0", piece("one\n", "4"));
   fake.expect(output + "4", piece("", "4"));
   fake.expect(output + "4", piece("two\n", "8"));
   fake.expect(output + "8", piece("", "8"));
+  const std::string error = "GET /v1/jobs/12/output?rank=0&stream=stderr&attempt=1&offset=";
+  fake.expect(error + "0", piece("oops\n", "5"));
+  fake.expect(error + "5", piece("", "5"));
   const Ran ran = fake.run({"job", "logs", "-f", "12"});
   CHECK(ran.exit == 0);
   CHECK(ran.out == "one\ntwo\n");
+  CHECK(ran.err == "oops\n");
+}
+
+TEST_CASE("job logs -f: members are told apart by whole lines, and the service is waited for") {
+  Fake fake;
+  const auto piece = [](std::string body, const std::string& next) {
+    return net::Response{.content_type = "application/octet-stream",
+                         .body = std::move(body),
+                         .headers = {{"Tenbin-Next-Offset", next}}};
+  };
+  const auto at = [&](int rank, const std::string& stream, const std::string& rest) {
+    return "GET /v1/jobs/7/output?rank=" + std::to_string(rank) + "&stream=" + stream +
+           "&attempt=1&offset=" + rest;
+  };
+  for (const char* state : {"running", "running", "completed"})
+    fake.expect("GET /v1/jobs/7",
+                json(std::string(R"({"id":7,"members":2,"attempt":1,"state":")") + state + "\"}"));
+  fake.expect(at(0, "stdout", "0"), piece("", "0"));
+  fake.expect(at(0, "stdout", "0&wait_ms=200"), piece("be", "2"));
+  fake.expect(at(0, "stdout", "2"), piece("gun\nand not", "13"));
+  fake.expect(at(0, "stdout", "13"), piece("", "13"));
+  fake.expect(at(1, "stdout", "0"), piece("", "0"));
+  fake.expect(at(1, "stdout", "0"), piece("other\n", "6"));
+  fake.expect(at(1, "stdout", "6"), piece("", "6"));
+  fake.expect(at(0, "stderr", "0"), piece("", "0"));
+  fake.expect(at(1, "stderr", "0"), piece("", "0"));
+  const Ran ran = fake.run({"job", "logs", "-f", "7"});
+  CHECK(ran.exit == 0);
+  CHECK(ran.out == "[0] begun\n[1] other\n[0] and not\n");
+  CHECK(fake.run({"job", "logs", "-f", "7", "--rank", "1"}).out == "other\n");
 }
 
 TEST_CASE("job show and explain") {

@@ -12,7 +12,9 @@
 #include <sstream>
 #include <system_error>
 
+#include "cli/job_flags.h"
 #include "codec/json.h"
+#include "codec/spec.h"
 
 namespace tenbin::cli {
 
@@ -75,24 +77,6 @@ const std::vector<Kind>& kinds() {
       {"person", {{"name"}, {"title", Type::text, optional}, {"role", Type::text, optional}}},
       {"member", {{"project"}, {"person"}}},
   };
-  return all;
-}
-
-Outcome<std::string> read_file(const Context& context, const std::string& path) {
-  const auto failed_with = [&](int error) {
-    return stop(Exit::failed, "file_unreadable",
-                context.say(Phrase::file_unreadable, path, std::generic_category().message(error)));
-  };
-  const int fd = path == "-" ? ::dup(STDIN_FILENO) : ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return failed_with(errno);
-  std::string all;
-  char buffer[16 * 1024];
-  ssize_t n = 0;
-  while ((n = ::read(fd, buffer, sizeof buffer)) > 0)
-    all.append(buffer, static_cast<std::size_t>(n));
-  const int error = n < 0 ? errno : 0;
-  ::close(fd);
-  if (error != 0) return failed_with(error);
   return all;
 }
 
@@ -272,12 +256,26 @@ Declaration declaration(const Context& context, Reader& reader, const Kind& kind
   return made;
 }
 
+void read_after(Reader& reader, std::string_view key, const toml::node& node, JobRequest& job) {
+  const toml::array* list = node.as_array();
+  if (!list) return reader.wrong(node, key, Phrase::expected_afters);
+  for (const toml::node& item : *list) {
+    const auto* number = item.as_integer();
+    const auto* text = item.as_string();
+    const auto after = parse_after(number ? std::to_string(number->get())
+                                   : text ? text->get()
+                                          : std::string());
+    if (!after) return reader.wrong(item, key, Phrase::expected_afters);
+    job.after.push_back(*after);
+  }
+}
+
 void read_job_key(Reader& reader, std::string_view key, const toml::key& where,
                   const toml::node& node, JobRequest& job) {
   constexpr std::string_view keys =
       "project name gpus members cpus memory memory_mib models regions time_limit time_limit_ms "
-      "tasks command "
-      "environment directory output_cap grace grace_ms";
+      "tasks array tasks_at_once after hold retries labels command script environment directory "
+      "output_cap grace grace_ms output error open_mode signal requeue tasks_per_member";
   const auto span = [&](std::string_view name) -> std::optional<Span> {
     const auto text = reader.text(node, name);
     const auto parsed = text ? parse_span(*text) : std::nullopt;
@@ -287,6 +285,11 @@ void read_job_key(Reader& reader, std::string_view key, const toml::key& where,
   const auto milliseconds = [&](std::string_view name) -> std::optional<Span> {
     const auto n = reader.integer(node, name);
     return n ? std::optional(Span{*n}) : std::nullopt;
+  };
+  const auto truth = [&]() -> std::optional<bool> {
+    const auto* value = node.as_boolean();
+    if (!value) reader.wrong(node, key, Phrase::expected_boolean);
+    return value ? std::optional(value->get()) : std::nullopt;
   };
   if (key == "project")
     job.project = reader.text(node, key);
@@ -318,7 +321,46 @@ void read_job_key(Reader& reader, std::string_view key, const toml::key& where,
     job.time_limit = milliseconds(key);
   else if (key == "tasks")
     job.tasks = reader.integer(node, key);
-  else if (key == "command") {
+  else if (key == "tasks_at_once")
+    job.tasks_at_once = reader.integer(node, key);
+  else if (key == "retries")
+    job.retries = reader.integer(node, key);
+  else if (key == "tasks_per_member")
+    job.tasks_per_member = reader.integer(node, key);
+  else if (key == "hold")
+    job.hold = truth();
+  else if (key == "requeue")
+    job.requeue = truth();
+  else if (key == "array") {
+    const auto text = reader.text(node, key);
+    if (!text || !take_array(*text, job)) reader.wrong(node, key, Phrase::expected_array);
+  } else if (key == "after") {
+    read_after(reader, key, node, job);
+  } else if (key == "labels") {
+    const toml::table* table = node.as_table();
+    if (!table) return reader.wrong(node, key, Phrase::expected_environment);
+    for (const auto& [label, value] : *table) {
+      if (const auto text = reader.text(value, label.str())) job.labels.emplace(label.str(), *text);
+    }
+  } else if (key == "script") {
+    job.script = reader.text(node, key);
+    if (job.script && !job.script->starts_with("#!"))
+      reader.wrong(node, key, Phrase::expected_script);
+  } else if (key == "output" || key == "error") {
+    const auto text = reader.text(node, key);
+    if (text && !stays_below(*text)) reader.wrong(node, key, Phrase::expected_output);
+    (key == "output" ? job.output : job.error) = text;
+  } else if (key == "open_mode") {
+    const auto text = reader.text(node, key);
+    if (text != "append" && text != "truncate") reader.wrong(node, key, Phrase::expected_mode);
+    job.append = text == "append";
+  } else if (key == "signal") {
+    const auto text = reader.text(node, key);
+    const auto asked = text ? parse_signal(*text) : std::nullopt;
+    if (!asked) return reader.wrong(node, key, Phrase::expected_signal);
+    job.signal = asked->name;
+    job.signal_before = asked->before;
+  } else if (key == "command") {
     job.command = reader.texts(node, key);
     if (job.command.empty()) reader.wrong(node, key, Phrase::expected_texts);
   } else if (key == "environment") {
@@ -347,6 +389,24 @@ void read_job_key(Reader& reader, std::string_view key, const toml::key& where,
 }
 
 }  // namespace
+
+Outcome<std::string> read_file(const Context& context, const std::string& path) {
+  const auto failed_with = [&](int error) {
+    return stop(Exit::failed, "file_unreadable",
+                context.say(Phrase::file_unreadable, path, std::generic_category().message(error)));
+  };
+  const int fd = path == "-" ? ::dup(STDIN_FILENO) : ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return failed_with(errno);
+  std::string all;
+  char buffer[16 * 1024];
+  ssize_t n = 0;
+  while ((n = ::read(fd, buffer, sizeof buffer)) > 0)
+    all.append(buffer, static_cast<std::size_t>(n));
+  const int error = n < 0 ? errno : 0;
+  ::close(fd);
+  if (error != 0) return failed_with(error);
+  return all;
+}
 
 Outcome<std::vector<Declaration>> parse_declarations(const Context& context, std::string_view text,
                                                      const std::string& path) {

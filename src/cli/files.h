@@ -11,6 +11,9 @@
 
 namespace tenbin::cli {
 
+/// All of a file, or of standard input for "-".
+Outcome<std::string> read_file(const Context& context, const std::string& path);
+
 /// One table of an `apply` file as the API takes it.
 struct Declaration {
   std::string_view kind;
@@ -26,8 +29,8 @@ Outcome<std::vector<Declaration>> read_declarations(const Context& context,
 Outcome<std::vector<Declaration>> parse_declarations(const Context& context, std::string_view text,
                                                      const std::string& path);
 
-/// The keys of POST /v1/jobs with `command`, `environment`, `directory`, `output_cap` and `grace`
-/// for its "run"; `time_limit = "2h"` and `memory = "4G"` beside time_limit_ms and memory_mib.
+/// The keys of POST /v1/jobs, those of its "run" beside them (docs/job-files.md), `command` for
+/// argv; `time_limit = "2h"` and `memory = "4G"` beside time_limit_ms and memory_mib.
 Outcome<JobRequest> read_job_file(const Context& context, const std::string& path);
 Outcome<JobRequest> parse_job_file(const Context& context, std::string_view text,
                                    const std::string& path);

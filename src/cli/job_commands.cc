@@ -2,6 +2,7 @@
 
 #include "cli/answers.h"
 #include "cli/commands.h"
+#include "cli/follow.h"
 #include "cli/job_states.h"
 #include "cli/options.h"
 #include "cli/width.h"
@@ -47,34 +48,6 @@ struct LogFlags {
     return which;
   }
 };
-
-Outcome<int> follow_output(Context& context, Service& service, const std::string& id,
-                           const LogFlags& flags) {
-  std::int64_t offset = 0, attempt = 0;
-  Span pause{100};
-  for (;;) {
-    const auto job = service.get(path("/v1/jobs/", id));
-    if (!job) return std::unexpected(job.error());
-    const bool over = is_over(job->json["state"].text().value_or(""));
-    const std::int64_t now = job->json["attempt"].integer().value_or(0);
-    if (now != attempt) {
-      if (attempt > 0) context.note(context.say(Phrase::new_attempt, id, now));
-      attempt = now;
-      offset = 0;
-    }
-    const std::int64_t before = offset;
-    if (attempt > 0) {
-      const std::string which = flags.attempt.empty() ? std::to_string(attempt) : flags.attempt;
-      auto printed = print_output(context, service, id, flags.query(which), offset);
-      // Between its start and its first byte a job has no output to be found.
-      if (!printed && printed.error().exit != Exit::not_found)
-        return std::unexpected(printed.error());
-    }
-    if (over) return 0;  // seen before the output was read, so this was all of it
-    pause = offset > before ? Span{100} : std::min(Span{pause.count * 2}, Span{1'000});
-    context.around.sleep(pause);
-  }
-}
 
 std::vector<Column> details() {
   return {{"id", Phrase::col_id},
@@ -182,7 +155,13 @@ Outcome<int> job_logs(Context& context, const Words& words) {
     return std::unexpected(ids.error());
 
   Service service(context);
-  if (flags.follow) return follow_output(context, service, id, flags);
+  if (flags.follow) {
+    const auto followed = follow_output(
+        context, service, id,
+        {.rank = flags.rank, .stream = flags.error ? "stderr" : "", .attempt = flags.attempt});
+    if (!followed) return std::unexpected(followed.error());
+    return 0;
+  }
   std::int64_t offset = 0;
   const auto printed = print_output(context, service, id, flags.query(flags.attempt), offset);
   if (!printed) return std::unexpected(printed.error());

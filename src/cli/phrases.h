@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <string_view>
 
+#include "cli/job_phrases.h"
+
 // Every text that the command line shows, in both languages on the same line. What the service says
 // comes from the service.
 
@@ -85,7 +87,7 @@ enum class Language : std::uint8_t { english, japanese };
   X(opt_only_person, "only this person's", "この利用者だけ") \
   X(opt_limit, "at most this many (default 100)", "最大件数（既定 100）") \
   X(opt_all, "all of them", "すべて") \
-  X(opt_rank, "which member, from 0", "メンバーの番号（0 から）") \
+  X(opt_rank, "which member, from 0 (when following: all of them)", "メンバーの番号（0 から。-f では既定で全員）") \
   X(opt_attempt, "which attempt (default: the last)", "何回目の試行か（既定は最後）") \
   X(opt_stderr, "standard error instead of standard output", "標準出力ではなく標準エラー出力") \
   X(opt_follow, "go on until the job is over", "ジョブが終わるまで続ける") \
@@ -254,7 +256,9 @@ enum class Language : std::uint8_t { english, japanese };
 // clang-format on
 
 #define TENBIN_PHRASE_NAME(name, english, japanese) name,
-enum class Phrase : std::uint16_t { TENBIN_PHRASES(TENBIN_PHRASE_NAME) };
+enum class Phrase : std::uint16_t {
+  TENBIN_PHRASES(TENBIN_PHRASE_NAME) TENBIN_JOB_PHRASES(TENBIN_PHRASE_NAME)
+};
 #undef TENBIN_PHRASE_NAME
 
 struct PhraseText {
@@ -262,8 +266,8 @@ struct PhraseText {
 };
 
 #define TENBIN_PHRASE_TEXT(name, english, japanese) PhraseText{english, japanese},
-inline constexpr auto phrase_table =
-    std::to_array<PhraseText>({TENBIN_PHRASES(TENBIN_PHRASE_TEXT)});
+inline constexpr auto phrase_table = std::to_array<PhraseText>(
+    {TENBIN_PHRASES(TENBIN_PHRASE_TEXT) TENBIN_JOB_PHRASES(TENBIN_PHRASE_TEXT)});
 #undef TENBIN_PHRASE_TEXT
 
 constexpr std::string_view text_of(Phrase phrase, Language language) {

@@ -307,16 +307,30 @@ TEST_CASE("the environment is exactly what is promised") {
   spec.environment = {{"LANG", "ja_JP.UTF-8"}, {"TENBIN_RANK", "99"}, {"GREETING", "a=b\nc"}};
   REQUIRE(site.run(spec).code == 0);
   const std::string said = site.said(spec.id);
-  const std::string port =
-      said.substr(said.find("127.0.0.1:"), said.find("\nTENBIN_ATTEMPT") - said.find("127.0.0.1:"));
+  const std::size_t at = said.find("TENBIN_ADDRESSES=") + 17;
+  REQUIRE(at > 17);
+  const std::string port = said.substr(at, said.find('\n', at) - at);
   CHECK(port.size() > 10);
   const passwd* self = ::getpwuid(::geteuid());  // NOLINT(concurrency-mt-unsafe): one thread asks
   const std::string user = ::geteuid() == 0 ? "nobody"
                            : self           ? self->pw_name
                                             : std::to_string(::geteuid());
+  const std::string start = std::to_string(spec.started.ms / 1'000),
+                    limit = std::to_string((spec.started.ms + spec.time_limit.count) / 1'000);
   CHECK(said == "CUDA_DEVICE_ORDER=PCI_BUS_ID\nCUDA_VISIBLE_DEVICES=0,2\nGREETING=a=b\nc\nHOME=" +
                     site.root + "/work/7\nLANG=ja_JP.UTF-8\nLOGNAME=" + user +
-                    "\nPATH=/usr/local/bin:/usr/bin:/bin\nTENBIN_ADDRESSES=" + port +
+                    "\nMASTER_ADDR=127.0.0.1\nMASTER_PORT=" + port.substr(port.find(':') + 1) +
+                    "\nPATH=/usr/local/bin:/usr/bin:/bin\nSLURMD_NODENAME=n4\nSLURM_GPUS=2\n"
+                    "SLURM_GPUS_ON_NODE=2\nSLURM_JOBID=7\nSLURM_JOB_END_TIME=" +
+                    limit +
+                    "\nSLURM_JOB_GPUS=0,2\nSLURM_JOB_ID=7\nSLURM_JOB_NODELIST=n4\n"
+                    "SLURM_JOB_NUM_NODES=1\nSLURM_JOB_START_TIME=" +
+                    start +
+                    "\nSLURM_LAUNCH_NODE_IPADDR=127.0.0.1\nSLURM_LOCALID=0\nSLURM_NNODES=1\n"
+                    "SLURM_NODEID=0\nSLURM_NODELIST=n4\nSLURM_NPROCS=1\nSLURM_NTASKS=1\n"
+                    "SLURM_NTASKS_PER_NODE=1\n"
+                    "SLURM_PROCID=0\nSLURM_TASKS_PER_NODE=1\nTENBIN_ADDRESSES=" +
+                    port +
                     "\nTENBIN_ATTEMPT=2\nTENBIN_GPU_MILLI=2000\nTENBIN_JOB_ID=7\nTENBIN_NODE=n4\n"
                     "TENBIN_RANK=0\nTENBIN_SIZE=1\nTMPDIR=/tmp\nUSER=" +
                     user + "\n");
@@ -600,6 +614,129 @@ TEST_CASE("a launch that was fenced off starts nothing") {
   CHECK(contents(folder + "/log").contains("fenced off"));
 }
 
+// ---- scripts, output files, warnings ----
+
+TEST_CASE("a script runs by its own interpreter with its arguments, and is gone afterwards") {
+  Site site;
+  AttemptSpec spec = site.spec(one, {"first", "second one"});
+  spec.script =
+      "#!/bin/bash\narray=(x y)\necho \"$#:$1:$2:${array[1]}\"; ls -l \"$0\" | cut -c1-10\n"
+      "echo more >> \"$0\" || echo cannot be changed\n";
+  REQUIRE(site.run(spec).code == 0);
+  const std::string rights = ::geteuid() == 0 ? "-r-xr-x---" : "-r-x------";
+  CHECK(site.said(one) == "2:first:second one:y\n" + rights + "\ncannot be changed\n");
+  CHECK_FALSE(std::filesystem::exists(site.root + "/work/1-1.script"));
+
+  AttemptSpec wrong = site.spec({2, 1}, {});
+  wrong.script = "#!/no/such/interpreter\n";
+  const AttemptEnd end = site.run(wrong);
+  CHECK(end.outcome == Outcome::launch_failed);
+  CHECK(end.words ==
+        "cannot run the script by its first line, #!/no/such/interpreter: No such file or "
+        "directory");
+}
+
+TEST_CASE("srun starts this node's tasks, and scontrol names the members") {
+  Site site;
+  AttemptSpec spec = site.spec(one, {}, 2);
+  spec.tasks_per_member = 2;
+  spec.script =
+      "#!/bin/sh\n"
+      "srun --label --cpu-bind=none sh -c 'echo $SLURM_PROCID/$SLURM_NTASKS $SLURM_LOCALID' | "
+      "sort\n"
+      "srun -N1 -n1 echo once\n"
+      "srun -n 2 sh -c 'exit $((3 + SLURM_NODEID))'; echo status $?\n"
+      "scontrol show hostnames \"$SLURM_JOB_NODELIST\"\n"
+      "srun --pty bash; srun -n 3 true; srun\n"
+      "true\n";
+  REQUIRE(site.run(spec).code == 0);
+  CHECK(site.said(one, 0) == "0: 0/4 0\n1: 1/4 1\nonce\nstatus 3\n127.0.0.1\n127.0.0.1\n");
+  CHECK(site.said(one, 1) == "2: 2/4 0\n3: 3/4 1\nstatus 4\n127.0.0.1\n127.0.0.1\n");
+  CHECK(site.said(one, 0, "stderr") ==
+        "srun (tenbin): --pty is not supported inside Tenbin\n"
+        "srun (tenbin): 3 tasks do not divide over 2 nodes\n"
+        "srun (tenbin): names no command\n");
+}
+
+TEST_CASE("output also goes into files below the working directory") {
+  Site site;
+  AttemptSpec spec = site.shell(one, "echo out; echo err >&2", 2);
+  spec.output = "logs/a/rank-%t 100%%.out";
+  spec.output_cap = 2;
+  REQUIRE(site.run(spec).code == 0);
+  const std::string work = site.root + "/work/1/";
+  for (const char* rank : {"0", "1"}) {
+    const std::string text = contents(work + "logs/a/rank-" + rank + " 100%.out");
+    CHECK((text == "out\nerr\n" || text == "err\nout\n"));  // without a cap
+  }
+
+  AttemptSpec again = site.shell({1, 2}, "echo again; echo err >&2");
+  again.output = "logs/a/rank-0 100%%.out";
+  again.error = "err";
+  REQUIRE(site.run(again).code == 0);  // what an earlier attempt wrote stays
+  CHECK(contents(work + "logs/a/rank-0 100%.out").ends_with("again\n"));
+  CHECK(contents(work + "logs/a/rank-0 100%.out").size() > 6);
+  CHECK(contents(work + "err") == "err\n");
+}
+
+TEST_CASE("output files cannot be led astray") {
+  Site site;
+  const std::string outside = site.root + "/outside";
+  REQUIRE(::mkdir(outside.c_str(), 0777) == 0);
+  ::chmod(outside.c_str(), 0777);
+  std::ofstream(outside + "/victim") << "precious";
+  ::chmod((outside + "/victim").c_str(), 0666);
+  // The first attempt prepares the folder as a hostile job would.
+  REQUIRE(
+      site.run(site.shell(one, "ln -s " + outside + " away; ln -s " + outside +
+                                   "/victim link; ln " + outside +
+                                   "/victim hard; mkfifo pipe; mkdir folder; ln -s /dev/null null; "
+                                   "touch own; ln own twin; true"))
+          .code == 0);
+  std::uint32_t attempt = 1;
+  for (const char* path :
+       {"away/victim", "away/new", "link", "hard", "pipe", "folder", "null", "../outside/victim",
+        "folder/../../escaped", "/tmp/tenbin-escaped", "own", "twin", "pipe/below"}) {
+    CAPTURE(path);
+    AttemptSpec spec = site.shell({1, ++attempt}, "echo overwritten");
+    spec.output = path;
+    const AttemptEnd end = site.run(spec);
+    CAPTURE(end.words);
+    // What is not there is no danger: links that the kernel did not let the job make.
+    if (std::string_view(path) == "hard" && end.outcome == Outcome::exited) continue;
+    CHECK(end.outcome == Outcome::launch_failed);
+    CHECK(end.words.contains("output file " + std::string(path)));
+  }
+  CHECK(contents(outside + "/victim") == "precious");
+  CHECK_FALSE(std::filesystem::exists(outside + "/new"));
+  CHECK_FALSE(std::filesystem::exists(site.root + "/work/escaped"));
+  CHECK_FALSE(std::filesystem::exists("/tmp/tenbin-escaped"));
+}
+
+TEST_CASE("a warning comes before the time limit, to whom it is for") {
+  const auto run = [](Warned to) {
+    Site site;
+    AttemptSpec spec = site.spec(one, {});
+    spec.script =
+        "#!/bin/sh\ntrap 'echo shell' USR1\n"
+        "srun sh -c 'trap \"echo step; exit\" USR1; while :; do sleep 0.05; done' &\n"
+        "sh -c 'trap \"echo child; exit\" USR1; while :; do sleep 0.05; done' &\n"
+        "while :; do sleep 0.05 || :; done\n";
+    spec.time_limit = Span{2'500};
+    spec.signal = SIGUSR1;
+    spec.signal_before = Span{1'500};
+    spec.signal_to = to;
+    CHECK(site.run(spec).outcome == Outcome::time_limit);
+    std::set<std::string> said;
+    std::istringstream lines(site.said(one));
+    for (std::string line; std::getline(lines, line);) said.insert(line);
+    return said;
+  };
+  CHECK(run(Warned::shell) == std::set<std::string>{"shell"});
+  CHECK(run(Warned::steps) == std::set<std::string>{"step"});
+  CHECK(run(Warned::all) == std::set<std::string>{"child", "shell", "step"});
+}
+
 // ---- root ----
 
 TEST_CASE("as root, members are nobody and can do what nobody can") {
@@ -619,7 +756,8 @@ TEST_CASE("as root, members are nobody and can do what nobody can") {
   closed.directory = secret;
   const AttemptEnd end = site.run(closed);
   CHECK(end.outcome == Outcome::launch_failed);
-  CHECK(end.words == "cannot enter the folder " + secret + " as nobody: Permission denied");
+  CHECK(end.words.starts_with("cannot enter the folder " + secret +
+                              " as nobody: Permission denied; submit with --dir"));
 }
 
 TEST_CASE("as root, without a usable account nothing runs") {
@@ -726,6 +864,13 @@ TEST_CASE("texts come back as they were, and nothing else is taken") {
   spec.attempt.argv = {"/bin/echo", "", "two words", "100%\n\xFF"};
   spec.attempt.environment = {{"A", ""}, {"B", "x=y"}};
   spec.attempt.members = {{.node = "n", .gpus = {0, 3}, .gpu_milli = 2'000}, {}};
+  spec.attempt.script = "#!/bin/sh\necho %\n";
+  spec.attempt.output = "logs/%t.out";
+  spec.attempt.append = true;
+  spec.attempt.tasks_per_member = 4;
+  spec.attempt.signal = 10;
+  spec.attempt.signal_before = Span{90'000};
+  spec.attempt.signal_to = Warned::steps;
   spec.attempt.time_limit = Span{5};
   spec.lease = Span{10'000};
   const std::string text = encode(spec);
@@ -733,6 +878,8 @@ TEST_CASE("texts come back as they were, and nothing else is taken") {
   const auto back = decode_spec(text);
   REQUIRE(back);
   CHECK(back->attempt.argv == spec.attempt.argv);
+  CHECK(back->attempt.script == spec.attempt.script);
+  CHECK(back->attempt.signal_to == Warned::steps);
   CHECK(encode(*back) == text);
   for (std::size_t size = 0; size < text.size(); ++size)
     CHECK_FALSE(decode_spec(text.substr(0, size)));

@@ -32,6 +32,7 @@
 #include "exec/member.h"
 #include "exec/message.h"
 #include "exec/processes.h"
+#include "exec/slurm_commands.h"
 
 namespace tenbin::exec {
 
@@ -590,6 +591,8 @@ class LocalExecutor::Loop {
     auto lock = try_lock(directory->get());
     if (!lock || !*lock) return false;
     fence_off(*directory);
+    // Its warden has removed it, unless it was killed.
+    ::unlink((settings_.work_directory + '/' + name_of(id) + ".script").c_str());
     std::error_code error;
     std::filesystem::remove_all(path, error);
     return !error;
@@ -653,6 +656,9 @@ Result<std::unique_ptr<LocalExecutor>> LocalExecutor::open(LocalSettings setting
   }
   if (auto made = make_directories(settings.work_directory, 0711); !made) {
     return std::unexpected(made.error());
+  }
+  if (auto written = write_slurm_commands(settings.work_directory); !written) {
+    return std::unexpected(written.error());
   }
   if (::geteuid() == 0) {
     // Without a usable account every attempt says so itself; here only its way is checked.

@@ -12,10 +12,13 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstdint>
 #include <map>
+
+#include "exec/slurm_commands.h"
 
 namespace tenbin::exec {
 
@@ -52,24 +55,51 @@ void forget_signals() {
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
 }
 
-// The order matters: groups and group while we still may, then the user, and then we try to get
-// back, because a way back would be a way to root for everyone who may submit a job. By the system
-// calls: the C library's functions would signal other threads, and there are none.
-void drop_privileges(const Account& account, int trouble) {
-  if (::syscall(SYS_setgroups, 0, nullptr) != 0) {
-    give_up(trouble, sentence("cannot leave root's groups", errno));
+// What scripts written for Slurm look for, as far as it depends on the member; the service has told
+// the rest. In a script each member is the first task of its node.
+std::map<std::string, std::string> slurm_variables(const AttemptSpec& attempt, std::size_t rank,
+                                                   const std::string& addresses) {
+  const MemberPlace& place = attempt.members[rank];
+  const std::string nodes = std::to_string(attempt.members.size());
+  const auto per_node = static_cast<std::size_t>(std::max(attempt.tasks_per_member, 1));
+  const std::string tasks = std::to_string(attempt.members.size() * per_node);
+  const std::string id = std::to_string(attempt.id.job);
+  std::string names;
+  std::size_t gpus = 0;
+  for (const MemberPlace& one : attempt.members) {
+    names += (names.empty() ? "" : ",") + one.node;
+    gpus += one.gpus.size();
   }
-  if (::syscall(SYS_setresgid, account.gid, account.gid, account.gid) != 0 ||
-      ::syscall(SYS_setresuid, account.uid, account.uid, account.uid) != 0) {
-    give_up(trouble, sentence("cannot become the account " + account.name, errno));
+  const std::string repeat = attempt.members.size() > 1 ? "(x" + nodes + ")" : "";
+  const std::string first = addresses.substr(0, addresses.find(':'));
+  std::map<std::string, std::string> all = {
+      {"SLURM_JOB_ID", id},
+      {"SLURM_JOBID", id},
+      {"SLURM_JOB_NODELIST", names},
+      {"SLURM_NODELIST", names},
+      {"SLURM_JOB_NUM_NODES", nodes},
+      {"SLURM_NNODES", nodes},
+      {"SLURM_NTASKS", tasks},
+      {"SLURM_NPROCS", tasks},
+      {"SLURM_NTASKS_PER_NODE", std::to_string(per_node)},
+      {"SLURM_TASKS_PER_NODE", std::to_string(per_node) + repeat},
+      {"SLURM_NODEID", std::to_string(rank)},
+      {"SLURM_PROCID", std::to_string(rank * per_node)},
+      {"SLURM_LOCALID", "0"},
+      {"SLURMD_NODENAME", place.node},
+      {"SLURM_LAUNCH_NODE_IPADDR", first},
+  };
+  if (gpus > 0) {
+    all["SLURM_GPUS"] = std::to_string(gpus);
+    all["SLURM_GPUS_ON_NODE"] = std::to_string(place.gpus.size());
+    all["SLURM_JOB_GPUS"] = joined(place.gpus);
   }
-  constexpr uid_t same = ~uid_t{0};
-  if (::syscall(SYS_setuid, 0) == 0 || ::syscall(SYS_setresuid, same, 0, same) == 0 ||
-      ::syscall(SYS_setgid, 0) == 0 || ::syscall(SYS_setresgid, same, 0, same) == 0 ||
-      ::getuid() != account.uid || ::geteuid() != account.uid || ::getgid() != account.gid ||
-      ::getegid() != account.gid) {
-    give_up(trouble, "the account " + account.name + " could become root again");
+  if (attempt.started.ms > 0) {
+    all["SLURM_JOB_START_TIME"] = std::to_string(attempt.started.ms / 1'000);
+    all["SLURM_JOB_END_TIME"] =
+        std::to_string((attempt.started.ms + attempt.time_limit.count) / 1'000);
   }
+  return all;
 }
 
 std::vector<char*> pointers(const std::vector<std::string>& texts) {
@@ -130,6 +160,31 @@ Result<std::string> reserve_addresses(std::size_t members) {
   return addresses;
 }
 
+// The order matters: groups and group while we still may, then the user, and then we try to get
+// back, because a way back would be a way to root for everyone who may submit a job. By the system
+// calls: the C library's functions would signal other threads, and there are none.
+std::string drop_privileges(const Account& account) {
+  if (::syscall(SYS_setgroups, 0, nullptr) != 0) {
+    return sentence("cannot leave root's groups", errno);
+  }
+  if (::syscall(SYS_setresgid, account.gid, account.gid, account.gid) != 0 ||
+      ::syscall(SYS_setresuid, account.uid, account.uid, account.uid) != 0) {
+    return sentence("cannot become the account " + account.name, errno);
+  }
+  constexpr uid_t same = ~uid_t{0};
+  if (::syscall(SYS_setuid, 0) == 0 || ::syscall(SYS_setresuid, same, 0, same) == 0 ||
+      ::syscall(SYS_setgid, 0) == 0 || ::syscall(SYS_setresgid, same, 0, same) == 0 ||
+      ::getuid() != account.uid || ::geteuid() != account.uid || ::getgid() != account.gid ||
+      ::getegid() != account.gid) {
+    return "the account " + account.name + " could become root again";
+  }
+  return {};
+}
+
+std::string script_of(const LaunchSpec& spec) {
+  return spec.work_directory + '-' + std::to_string(spec.attempt.id.attempt) + ".script";
+}
+
 std::string home_of(const LaunchSpec& spec) {
   return spec.attempt.directory.empty() ? spec.work_directory : spec.attempt.directory;
 }
@@ -155,6 +210,19 @@ std::vector<std::string> member_environment(const LaunchSpec& spec, std::size_t 
   all["TENBIN_ADDRESSES"] = addresses;
   all["TENBIN_NODE"] = place.node;
   all["TENBIN_GPU_MILLI"] = std::to_string(place.gpu_milli);
+  for (auto& [name, value] : slurm_variables(attempt, rank, addresses))
+    all.insert_or_assign(name, std::move(value));
+  // Where the first member is, for torch and the like; a job that has its own idea keeps it.
+  const std::string first = addresses.substr(0, addresses.find(','));
+  const std::size_t colon = first.rfind(':');
+  if (colon != std::string::npos) {
+    all.emplace("MASTER_ADDR", first.substr(0, colon));
+    all.emplace("MASTER_PORT", first.substr(colon + 1));
+  }
+  if (!attempt.script.empty()) {
+    const std::string folder = spec.work_directory.substr(0, spec.work_directory.rfind('/'));
+    all["PATH"] = slurm_commands_in(folder) + ":" + all["PATH"];
+  }
   all["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID";  // the order in which NVIDIA's library counts devices
   all["CUDA_VISIBLE_DEVICES"] = joined(place.gpus);
 
@@ -177,7 +245,9 @@ void become(const MemberPlan& plan) {
   ::setrlimit(RLIMIT_CORE, &no_core);
   ::umask(077);
 
-  if (plan.as) drop_privileges(*plan.as, plan.trouble);
+  if (plan.as) {
+    if (const std::string why = drop_privileges(*plan.as); !why.empty()) give_up(plan.trouble, why);
+  }
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
     give_up(plan.trouble, sentence("cannot renounce new privileges", errno));
   }
@@ -187,13 +257,21 @@ void become(const MemberPlan& plan) {
 
   if (::chdir(plan.home.c_str()) != 0) {
     const std::string who = plan.as ? " as " + plan.as->name : "";
-    give_up(plan.trouble, sentence("cannot enter the folder " + plan.home + who, errno));
+    give_up(plan.trouble, sentence("cannot enter the folder " + plan.home + who, errno) +
+                              (plan.home_chosen ? "; submit with --dir and a folder that it can "
+                                                  "enter, or with --dir own"
+                                                : ""));
   }
   const std::vector<char*> argv = pointers(plan.argv);
   std::vector<char*> environment = pointers(plan.environment);
   ::environ = environment.data();  // also the PATH in which execvp looks
   ::execvp(argv[0], argv.data());
-  give_up(plan.trouble, sentence("cannot run " + plan.argv[0], errno));
+  const int error = errno;
+  give_up(plan.trouble,
+          sentence(plan.interpreter.empty()
+                       ? "cannot run " + plan.argv[0]
+                       : "cannot run the script by its first line, " + plan.interpreter,
+                   error));
 }
 
 }  // namespace tenbin::exec

@@ -30,6 +30,13 @@ std::optional<std::string> closed_to(const Account& account, const std::string& 
 /// were free and distinct when asked for; nothing holds them until the members do.
 Result<std::string> reserve_addresses(std::size_t members);
 
+/// Makes the calling process, which has one thread, `account` for good. Words in why it could not
+/// be, or none. By the system calls alone, so it may be called after a fork.
+std::string drop_privileges(const Account& account);
+
+/// Where the script of an attempt lies while it runs: beside its work folder, not in it.
+std::string script_of(const LaunchSpec& spec);
+
 /// The directory in which the members of an attempt run.
 std::string home_of(const LaunchSpec& spec);
 
@@ -44,6 +51,8 @@ struct MemberPlan {
   std::vector<std::string> argv;
   std::vector<std::string> environment;
   std::string home;
+  bool home_chosen = false;  // by the job
+  std::string interpreter;   // of a script: its first line
   std::optional<Account> as;
   int out = -1, err = -1;  // where its output goes
   int trouble = -1;        // closed at exec; before that, words in why it could not be

@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::array<std::string_view, 6> outcome_names = {"exited",  "signalled",     "time_limit",
                                                            "stopped", "launch_failed", "lost"};
+constexpr std::array<std::string_view, 3> warned_names = {"all", "shell", "steps"};
 constexpr std::array<std::string_view, 7> word_names = {"hello",   "welcome", "refused", "renew",
                                                         "renewed", "stop",    "ended"};
 
@@ -176,6 +177,14 @@ std::string encode(const LaunchSpec& spec) {
   out.put("time_limit_ms", attempt.time_limit.count);
   out.put("grace_ms", attempt.grace.count);
   out.put("output_cap", attempt.output_cap);
+  out.put("script", attempt.script);
+  out.put("output_file", attempt.output);
+  out.put("error_file", attempt.error);
+  out.put("append", std::int64_t{attempt.append});
+  out.put("tasks_per_member", std::int64_t{attempt.tasks_per_member});
+  out.put("signal", std::int64_t{attempt.signal});
+  out.put("signal_before_ms", attempt.signal_before.count);
+  out.put("signal_to", warned_names[static_cast<std::size_t>(attempt.signal_to)]);
   out.put("arguments", std::uint64_t{attempt.argv.size()});
   for (const std::string& argument : attempt.argv) out.put("argument", argument);
   out.put("variables", std::uint64_t{attempt.environment.size()});
@@ -209,6 +218,16 @@ Result<LaunchSpec> decode_spec(std::string_view text) {
   attempt.time_limit = Span{in.number<std::int64_t>("time_limit_ms")};
   attempt.grace = Span{in.number<std::int64_t>("grace_ms")};
   attempt.output_cap = in.number<std::int64_t>("output_cap");
+  attempt.script = in.text("script");
+  attempt.output = in.text("output_file");
+  attempt.error = in.text("error_file");
+  attempt.append = in.number<int>("append", 0, 1) == 1;
+  attempt.tasks_per_member = in.number<std::int32_t>("tasks_per_member", 1);
+  attempt.signal = in.number<std::int32_t>("signal", 0, 64);
+  attempt.signal_before = Span{in.number<std::int64_t>("signal_before_ms")};
+  const auto warned = place_of(warned_names, in.text("signal_to"));
+  if (!warned) in.wrong("whom the signal is for is unknown");
+  attempt.signal_to = static_cast<Warned>(warned.value_or(0));
   const std::size_t arguments = in.count("arguments");
   for (std::size_t i = 0; i < arguments && in.good(); ++i) {
     attempt.argv.push_back(in.text("argument"));

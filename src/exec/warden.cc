@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "exec/member.h"
+#include "exec/output_files.h"
 #include "exec/processes.h"
 
 namespace tenbin::exec {
@@ -34,8 +35,9 @@ constexpr std::int64_t patience_ms = 1'000;
 // Copies one output of one member into its file, up to a cap.
 class Stream {
  public:
-  Stream(Fd pipe, Fd file, std::int64_t cap)
-      : pipe_(std::move(pipe)), file_(std::move(file)), left_(cap), cap_(cap) {}
+  /// `also` gets all of it, if it is not -1, and belongs to somebody else.
+  Stream(Fd pipe, Fd file, int also, std::int64_t cap)
+      : pipe_(std::move(pipe)), file_(std::move(file)), also_(also), left_(cap), cap_(cap) {}
 
   int fd() const { return pipe_.get(); }
 
@@ -61,16 +63,18 @@ class Stream {
   // hang because we cannot write.
   void keep(std::string_view bytes) {
     const auto fits = static_cast<std::size_t>(std::min<std::int64_t>(left_, std::ssize(bytes)));
-    write_all(bytes.substr(0, fits));
+    write_all(also_, bytes);
+    write_all(file_.get(), bytes.substr(0, fits));
     left_ -= static_cast<std::int64_t>(fits);
     if (fits < bytes.size() && !std::exchange(told_, true)) {
-      write_all("\n[tenbin: output beyond " + std::to_string(cap_) + " bytes was thrown away]\n");
+      write_all(file_.get(),
+                "\n[tenbin: output beyond " + std::to_string(cap_) + " bytes was thrown away]\n");
     }
   }
 
-  void write_all(std::string_view bytes) {
-    while (!bytes.empty()) {
-      const ssize_t n = ::write(file_.get(), bytes.data(), bytes.size());
+  static void write_all(int file, std::string_view bytes) {
+    while (file >= 0 && !bytes.empty()) {
+      const ssize_t n = ::write(file, bytes.data(), bytes.size());
       if (n < 0 && errno == EINTR) continue;
       if (n <= 0) return;
       bytes.remove_prefix(static_cast<std::size_t>(n));
@@ -78,9 +82,12 @@ class Stream {
   }
 
   Fd pipe_, file_;
+  int also_;
   std::int64_t left_, cap_;
   bool told_ = false;
 };
+
+constexpr std::size_t no_file = SIZE_MAX;
 
 struct Member {
   pid_t process = 0;
@@ -142,7 +149,7 @@ class Warden {
 
   Result<void> begin() {
     const AttemptSpec& attempt = spec_.attempt;
-    if (attempt.argv.empty()) return failed("there is no command");
+    if (attempt.argv.empty() && attempt.script.empty()) return failed("there is no command");
     if (attempt.members.empty()) return failed("there is no place to run");
 
     std::string user = std::to_string(::geteuid());
@@ -174,11 +181,15 @@ class Warden {
       limit = std::clamp<std::int64_t>(over - wall_ms(), 0, limit);
     }
     if (__builtin_add_overflow(boot_ms(), limit, &limit_at_)) limit_at_ = never;
+    if (attempt.signal != 0 && limit_at_ != never)
+      warn_at_ = limit_at_ - std::min(attempt.signal_before.count, limit);
     if (limit == 0) {
       blame(Outcome::time_limit, 0, "the time limit had passed before it could start");
       return {};  // no members: all of them have ended
     }
 
+    if (auto written = write_script(); !written) return written;
+    if (auto opened = open_files(); !opened) return opened;
     for (std::size_t rank = 0; rank < attempt.members.size(); ++rank) {
       if (auto spawned = spawn(rank, user); !spawned) return spawned;
     }
@@ -204,7 +215,72 @@ class Warden {
     return {};
   }
 
-  Result<int> add_stream(const std::string& name) {
+  // Beside the work folder, where the job cannot change it, readable by the job and not by others.
+  Result<void> write_script() {
+    const std::string& text = spec_.attempt.script;
+    if (text.empty()) return {};
+    const std::string path = script_of(spec_);
+    ::unlink(path.c_str());
+    const Fd file{::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600)};
+    std::string_view rest = text;
+    while (file && !rest.empty()) {
+      const ssize_t n = ::write(file.get(), rest.data(), rest.size());
+      if (n < 0 && errno == EINTR) continue;
+      if (n <= 0) break;
+      rest.remove_prefix(static_cast<std::size_t>(n));
+    }
+    if (!file || !rest.empty() || (as_ && ::fchown(file.get(), 0, as_->gid) != 0) ||
+        ::fchmod(file.get(), as_ ? 0550 : 0500) != 0) {
+      return failed(sentence("cannot write the script " + path, errno));
+    }
+    return {};
+  }
+
+  // The files below the working directory that get the output too: for each rank which one.
+  Result<void> open_files() {
+    const AttemptSpec& attempt = spec_.attempt;
+    std::vector<std::string> paths;
+    const auto place = [&](const std::string& pattern, std::size_t rank) {
+      if (pattern.empty()) return no_file;
+      std::string path = output_of(pattern, rank);
+      const auto known = std::ranges::find(paths, path);
+      if (known == paths.end()) {
+        paths.push_back(std::move(path));
+        return paths.size() - 1;
+      }
+      return static_cast<std::size_t>(known - paths.begin());
+    };
+    for (std::size_t rank = 0; rank < attempt.members.size(); ++rank) {
+      const std::size_t out = place(attempt.output, rank);
+      files_of_.push_back({out, attempt.error.empty() ? out : place(attempt.error, rank)});
+    }
+    if (paths.empty()) return {};
+    auto files = open_outputs(as_, home_of(spec_), paths, attempt.append || attempt.id.attempt > 1);
+    if (!files) return std::unexpected(files.error());
+    files_ = *std::move(files);
+    return {};
+  }
+
+  static std::string output_of(std::string_view pattern, std::size_t rank) {
+    std::string out;
+    for (std::size_t i = 0; i < pattern.size(); ++i) {
+      const bool mark = pattern[i] == '%' && i + 1 < pattern.size();
+      if (mark && pattern[i + 1] == 't')
+        out += std::to_string(rank);
+      else if (mark && pattern[i + 1] == '%')
+        out += '%';
+      else {
+        out += pattern[i];
+        continue;
+      }
+      ++i;
+    }
+    return out;
+  }
+
+  int file_at(std::size_t place) const { return place == no_file ? -1 : files_[place].get(); }
+
+  Result<int> add_stream(const std::string& name, int also) {
     int ends[2] = {-1, -1};
     if (::pipe2(ends, O_CLOEXEC) != 0) return failed(sentence("cannot make a pipe", errno));
     ::fcntl(ends[0], F_SETFL, O_NONBLOCK);
@@ -216,15 +292,15 @@ class Warden {
       ::close(ends[1]);
       return failed(sentence("cannot create the output file " + path, error));
     }
-    streams_.emplace_back(std::move(pipe), std::move(file), spec_.attempt.output_cap);
+    streams_.emplace_back(std::move(pipe), std::move(file), also, spec_.attempt.output_cap);
     return ends[1];
   }
 
   Result<void> spawn(std::size_t rank, const std::string& user) {
-    auto out = add_stream(std::to_string(rank) + ".stdout");
+    auto out = add_stream(std::to_string(rank) + ".stdout", file_at(files_of_[rank].out));
     if (!out) return std::unexpected(out.error());
     const Fd out_end{*out};
-    auto err = add_stream(std::to_string(rank) + ".stderr");
+    auto err = add_stream(std::to_string(rank) + ".stderr", file_at(files_of_[rank].error));
     if (!err) return std::unexpected(err.error());
     const Fd err_end{*err};
     int trouble[2] = {-1, -1};
@@ -234,10 +310,15 @@ class Warden {
     Fd trouble_in{trouble[0]};
     const Fd trouble_out{trouble[1]};
 
+    const std::string& script = spec_.attempt.script;
+    std::vector<std::string> argv = spec_.attempt.argv;
+    if (!script.empty()) argv.insert(argv.begin(), script_of(spec_));
     const MemberPlan plan{
-        .argv = spec_.attempt.argv,
+        .argv = std::move(argv),
         .environment = member_environment(spec_, rank, addresses_, user),
         .home = home_of(spec_),
+        .home_chosen = !spec_.attempt.directory.empty(),
+        .interpreter = script.substr(0, std::min<std::size_t>(script.find('\n'), 200)),
         .as = as_,
         .out = out_end.get(),
         .err = err_end.get(),
@@ -255,7 +336,8 @@ class Warden {
 
   void wait_for_something() {
     // A timer, because poll's own patience does not count while the machine sleeps.
-    const std::int64_t at = std::max<std::int64_t>(std::min({until_, limit_at_, kill_at_}), 1);
+    const std::int64_t at =
+        std::max<std::int64_t>(std::min({until_, limit_at_, kill_at_, warn_at_}), 1);
     itimerspec when{};
     when.it_value.tv_sec = at / 1000;
     when.it_value.tv_nsec = at % 1000 * 1'000'000;
@@ -334,6 +416,10 @@ class Warden {
       drain();
       finish(Outcome::lost, 0, "the service was not heard of until the lease ended");
     }
+    if (now >= warn_at_) {
+      warn_at_ = never;
+      if (!cause_) warn();
+    }
     if (now >= limit_at_) {
       limit_at_ = never;
       stop(Outcome::time_limit, 0, "");
@@ -344,6 +430,29 @@ class Warden {
       for (Member& member : members_) member.ended = true;
       drain();
       finish(cause_->outcome, cause_->code, cause_->words);
+    }
+  }
+
+  // The time limit is near, and the job asked to be told.
+  void warn() {
+    const AttemptSpec& attempt = spec_.attempt;
+    switch (attempt.signal_to) {
+      case Warned::shell:
+        for (const Member& member : members_) {
+          if (!member.ended) ::kill(member.process, attempt.signal);
+        }
+        return;
+      case Warned::all:
+        for (const Process& process : descendants(::getpid())) send_signal(process, attempt.signal);
+        return;
+      case Warned::steps:
+        for (const Process& process :
+             processes_with({"TENBIN_JOB_ID=" + std::to_string(attempt.id.job),
+                             "TENBIN_ATTEMPT=" + std::to_string(attempt.id.attempt),
+                             "TENBIN_ADDRESSES=" + addresses_, "TENBIN_STEP=1"})) {
+          send_signal(process, attempt.signal);
+        }
+        return;
     }
   }
 
@@ -387,6 +496,7 @@ class Warden {
 
   // Nothing of the attempt runs now.
   [[noreturn]] void finish(Outcome outcome, std::int32_t code, const std::string& words) {
+    if (!spec_.attempt.script.empty()) ::unlink(script_of(spec_).c_str());
     end_.outcome = outcome;
     end_.code = code;
     end_.words = words;
@@ -412,8 +522,13 @@ class Warden {
   std::optional<Account> as_;
   std::vector<Member> members_;
   std::vector<Stream> streams_;
+  struct Files {
+    std::size_t out, error;  // places in files_, or no_file
+  };
+  std::vector<Files> files_of_;  // by rank
+  std::vector<Fd> files_;        // below the working directory
   std::optional<Cause> cause_;
-  std::int64_t limit_at_ = never, kill_at_ = never;
+  std::int64_t limit_at_ = never, kill_at_ = never, warn_at_ = never;
   AttemptEnd end_;
 };
 

@@ -12,6 +12,7 @@
 #include "codec/snapshot.h"
 #include "codec/spec.h"
 #include "live/effects.h"
+#include "live/run.h"
 
 namespace tenbin {
 
@@ -443,11 +444,14 @@ void Live::start_attempt(JobId id, const Job& job, const World& world) {
     ask(std::move(message));
     return;
   }
-  attempt.argv = std::move(spec->argv);
-  for (auto& [name, value] : spec->environment) attempt.environment.insert_or_assign(name, value);
-  attempt.directory = std::move(spec->directory);
-  attempt.output_cap = spec->output_cap;
-  attempt.grace = Span{spec->grace_ms};
+  if (!spec->requeue && attempt.id.attempt > 1) {
+    // It was asked to run once at most, and its first attempt was lost.
+    Message message;
+    message.asked.command = ReportEnd{id, job.attempt, EndKind::launch_failed, 0, clock_.now()};
+    ask(std::move(message));
+    return;
+  }
+  describe_run(attempt, *std::move(spec), world, job);
   executor_.start(std::move(attempt));
 }
 

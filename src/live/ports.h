@@ -93,6 +93,9 @@ struct MemberPlace {
   std::int64_t gpu_milli = 0;  // 1000 for each whole GPU; a fraction shares the one device named
 };
 
+/// Whom a warning before the time limit is for: see SignalTo in codec/spec.h.
+enum class Warned : std::uint8_t { all, shell, steps };
+
 /// Everything that a supervisor needs to run one attempt.
 struct AttemptSpec {
   AttemptId id;
@@ -105,6 +108,16 @@ struct AttemptSpec {
   Span time_limit;
   Span grace;                   // between TERM and KILL
   std::int64_t output_cap = 0;  // bytes kept per member and stream
+
+  std::string script;  // if there is one it is run, with argv as its arguments
+  // Files below the working directory that get the output too; %t is the member's rank, %% a per
+  // cent sign. `error` empty: into `output`. Both empty: none.
+  std::string output, error;
+  bool append = false;  // to what they hold already
+  std::int32_t tasks_per_member = 1;
+  std::int32_t signal = 0;  // sent `signal_before` the time limit; 0: none
+  Span signal_before;
+  Warned signal_to = Warned::all;
 };
 
 enum class Outcome : std::uint8_t {
