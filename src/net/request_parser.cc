@@ -188,6 +188,16 @@ bool RequestParser::keep_alive() const {
   return impl_->keep_alive();
 }
 
+bool RequestParser::takes_chunks() const {
+  return impl_->http_1_1;
+}
+bool RequestParser::in_body() const {
+  return impl_->header_done;
+}
+std::size_t RequestParser::body_bytes() const {
+  return impl_->request.body.capacity();
+}
+
 Request RequestParser::take() {
   TENBIN_ASSERT(impl_->is_done());
   return std::move(impl_->request);
