@@ -310,7 +310,6 @@ class EventHub::Subscription final : public net::Stream,
         read_past();
         return Then::goes_on;
       }
-      if (!out.empty()) return Then::goes_on;
     }
     if (at_ < hub.dropped) {
       out += "event: lagging\ndata: {\"after\":\"";
