@@ -55,6 +55,9 @@ constexpr std::chrono::milliseconds accept_pause{100};
 constexpr Span linger_timeout{2'000};
 constexpr int drains_per_turn = 16;
 constexpr std::size_t makes_room_for = 16;  // idle connections closed when descriptors are used up
+// Who has just come may have sent a request that we have not read yet.
+constexpr Span idle_enough{1'000};
+constexpr std::size_t drained_bytes_max = 16 * 1024 * 1024;
 constexpr std::chrono::seconds log_pause{10};
 // News are gathered for a quarter of a millisecond for each stream that is open.
 constexpr std::size_t streams_per_ms = 4;
@@ -115,6 +118,7 @@ struct Connection {
   std::string head;                       // of the answer
   std::string body;
   std::size_t written = 0;  // of both
+  std::size_t drained = 0;
 };
 using ConnectionPtr = std::shared_ptr<Connection>;
 
@@ -500,8 +504,10 @@ void Loop::welcome(int fd, const sockaddr_storage& address) {
 // Closes those that have been idle for longest; says how many.
 std::size_t Loop::make_room(std::size_t wanted) {
   auto& idle = by_stage_[static_cast<std::size_t>(Stage::idle)];
+  const Clock::time_point latest = Clock::now() - duration(idle_enough) +
+                                   duration(timeouts_[static_cast<std::size_t>(Stage::idle)]);
   std::size_t closed = 0;
-  for (; closed < wanted && !idle.empty(); ++closed) {
+  for (; closed < wanted && !idle.empty() && idle.front()->deadline <= latest; ++closed) {
     close(*ConnectionPtr(connections_.at(idle.front()->id)));
   }
   return closed;
@@ -841,6 +847,8 @@ void Loop::drain(const ConnectionPtr& c) {
     const ssize_t n = ::recv(c->socket.native_handle(), buffer_.data(), buffer_.size(), 0);
     if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) break;
     if (n <= 0) return close(*c);
+    c->drained += static_cast<std::size_t>(n);
+    if (c->drained > drained_bytes_max) return close(*c);  // it does not want to hear
   }
   wait_readable(c);
 }

@@ -80,6 +80,12 @@ struct RequestParser::Impl final : http::basic_parser<true> {
     // Trailers come after everybody has read the header; nothing may be decided by them.
     if (header_done) return;
     if (field == http::field::host) ++hosts;
+    // "4, 4" is a length to some and an error to others.
+    if (field == http::field::content_length &&
+        !std::ranges::all_of(value, [](char c) { return c >= '0' && c <= '9'; })) {
+      ec = http::error::bad_content_length;
+      return;
+    }
     if (field == http::field::expect) expects_continue = same_word(std_view(value), "100-continue");
     // What is not exactly "chunked" the library takes for "no body at all", while a proxy in front
     // may see one: the gap through which requests are smuggled.
