@@ -219,7 +219,8 @@ void Api::route(const CallPtr& call) {
     if (noun == "quote") return post ? quote(call) : wrong_method("POST");
     if (noun == "apply") return post ? apply_all(call) : wrong_method("POST");
     if (noun == "fleet") return get ? slowly([this, call] { fleet(call); }) : wrong_method("GET");
-    if (noun == "statement") return get ? slowly([this, call] { statement(call); }) : wrong_method("GET");
+    if (noun == "statement")
+      return get ? slowly([this, call] { statement(call); }) : wrong_method("GET");
     if (noun == "events") return get ? events(call) : wrong_method("GET");
     if (noun == "whoami") return get ? whoami(call) : wrong_method("GET");
     if (noun == "tokens") {

@@ -91,8 +91,8 @@ class Api {
   bool may_see(const Caller& caller, std::string_view project) const;
   bool may_see(const World& world, const Caller& caller, const Happening& what) const;
 
-  /// Questions wait for files or walk many rows; forecasts copy the World and play it forward, which
-  /// can take seconds, so that they never have all the threads.
+  /// Questions wait for files or walk many rows; forecasts copy the World and play it forward,
+  /// which can take seconds, so that they never have all the threads.
   enum class Slow : std::uint8_t { question, forecast };
   void slowly(std::function<void()> work, Slow kind = Slow::question);
   void work();

@@ -214,7 +214,8 @@ void write_happening(std::string& out, const World& world, const Happening& what
           json.key("project");
           words(what.project);
         }
-        visit_fields(e, [&](std::string_view name, const auto& field) { words.member(name, field); });
+        visit_fields(e,
+                     [&](std::string_view name, const auto& field) { words.member(name, field); });
       },
       event);
   json.end_object();
@@ -520,7 +521,8 @@ void Api::events(const CallPtr& call) {
     } else if (name == "job") {
       const auto number = parse_decimal(value, 0);
       if (!number || *number <= 0) {
-        return refuse_it(invalid_field("job", "expected a job's id", "ジョブ番号を指定してください"));
+        return refuse_it(
+            invalid_field("job", "expected a job's id", "ジョブ番号を指定してください"));
       }
       filter.job = JobId{static_cast<std::uint64_t>(*number)};
     } else if (name == "kinds") {
@@ -537,9 +539,9 @@ void Api::events(const CallPtr& call) {
         filter.kinds |= std::uint64_t{1} << (found - event_names.begin());
       }
     } else {
-      return refuse_it(invalid_field(
-          name, "no such filter; there are since, project, job, kinds",
-          "そのような条件はありません。since、project、job、kinds が使えます"));
+      return refuse_it(
+          invalid_field(name, "no such filter; there are since, project, job, kinds",
+                        "そのような条件はありません。since、project、job、kinds が使えます"));
     }
   }
   // The header counts: a browser that comes back sends the address as it was, with the header.
@@ -557,15 +559,16 @@ void Api::events(const CallPtr& call) {
           found != world.index.projects.end() && may_see(world, call->caller, found->second);
       return there ? found->second : ProjectId{};
     });
-    if (!filter.project) return call->reply(problem(refuse(Reason::unknown_project), call->caller.language));
+    if (!filter.project)
+      return call->reply(problem(refuse(Reason::unknown_project), call->caller.language));
   }
   const auto begin = [this, call, filter, from] {
-    auto reader = [this, token = token_hash(call->request),
-                   language = call->caller.language](const World& world) -> std::optional<EventHub::Sees> {
+    auto reader = [this, token = token_hash(call->request), language = call->caller.language](
+                      const World& world) -> std::optional<EventHub::Sees> {
       auto caller = caller_of(world, token, language);
       if (!caller) return std::nullopt;
-      return [this, &world, who = *caller, asked = ProjectId{}, seen = false](
-                 const Happening& what) mutable {
+      return [this, &world, who = *caller, asked = ProjectId{},
+              seen = false](const Happening& what) mutable {
         if (what.audience != Audience::project || !what.project) return may_see(world, who, what);
         // Events of one project come one after another.
         if (what.project != asked) {

@@ -70,8 +70,8 @@ class EventHub {
   };
   /// Whether who opened the stream may see this.
   using Sees = std::function<bool(const Happening&)>;
-  /// Asked before each part of a stream, with the World locked for reading; nothing if who opened it
-  /// may read nothing any more. From several threads.
+  /// Asked before each part of a stream, with the World locked for reading; nothing if who opened
+  /// it may read nothing any more. From several threads.
   using Reader = std::function<std::optional<Sees>(const World&)>;
 
   EventHub(Live& live, Ways ways);

@@ -431,170 +431,176 @@ void Api::quote(const CallPtr& call) {
     return call->reply(problem(*complaint, call->caller.language));
   }
   message->asked = {.by = call->caller.person, .command = command};
-  slowly([this, call, message, command] {
-    struct Option {
-      std::string region, pool;
-      Rate rate;
-      Credits cost;
-      PoolId id;
-    };
-    std::vector<Option> options;
-    std::unique_ptr<World> copy;
-    Facts facts;
-    JobId first;
-    Credits held;
-    const Instant now = live_.now();
-    const Decision decision = live_.read([&](const World& world) {
-      const Decision d = consider(world, message->asked, std::max(now, world.now), facts);
-      if (!d) return d;
-      first = JobId{*d};
-      for (const Event& event : facts.events()) {
-        if (const auto* queued = std::get_if<JobQueued>(&event)) held += queued->held;
-      }
-      const auto& queued = std::get<JobQueued>(facts[0]);
-      world.pools.each([&](PoolId id, const Pool& pool) {
-        if (!queued.pools.has(id)) return;
-        const Rate rate = rate_of(world, pool, queued.shape, queued.prices).value_or(Rate{});
-        const Wide cost = Wide{price(queued.time_limit, rate).count} * command.tasks;
-        options.push_back({world.regions.at(pool.region).name, pool.name, rate,
-                           Credits{static_cast<std::int64_t>(std::min<Wide>(cost, INT64_MAX))},
-                           id});
-      });
-      if (world.jobs.size() <= predicted_jobs_max)
-        copy = std::make_unique<World>(without_requests(world));
-      return d;
-    });
-    if (!decision) return call->reply(problem(decision.error(), call->caller.language));
-    std::optional<Prediction> prediction;
-    if (copy) {
-      const Instant at = std::max(now, copy->now);
-      facts.clear();
-      static_cast<void>(apply(*copy, message->asked, at, facts));
-      prediction = predict_start(std::move(*copy), first, at, predicted_instants_max);
-    }
-    std::ranges::stable_sort(options, {}, &Option::cost);
-    std::string text;
-    JsonWriter out(text);
-    out.begin_object().member("held", text_of(held)).key("options").begin_array();
-    for (const Option& o : options) {
-      // The prediction is for the whole job, so it names one of the places.
-      const bool here = prediction && prediction->pool == o.id;
-      const bool at_once = here && prediction->at <= now;
-      out.begin_object().member("region", o.region).member("pool", o.pool);
-      out.member("rate_per_hour", format_decimal(o.rate.count, 6)).member("cost", text_of(o.cost));
-      out.member("starts", at_once ? "now" : here ? "later" : "unknown");
-      member_or_null(out, "at", here,
-                     here ? text_of(std::max(prediction->at, now)) : std::string());
-      out.end_object();
-    }
-    out.end_array().end_object();
-    call->reply(ok(std::move(text)));
-  }, Slow::forecast);
+  slowly(
+      [this, call, message, command] {
+        struct Option {
+          std::string region, pool;
+          Rate rate;
+          Credits cost;
+          PoolId id;
+        };
+        std::vector<Option> options;
+        std::unique_ptr<World> copy;
+        Facts facts;
+        JobId first;
+        Credits held;
+        const Instant now = live_.now();
+        const Decision decision = live_.read([&](const World& world) {
+          const Decision d = consider(world, message->asked, std::max(now, world.now), facts);
+          if (!d) return d;
+          first = JobId{*d};
+          for (const Event& event : facts.events()) {
+            if (const auto* queued = std::get_if<JobQueued>(&event)) held += queued->held;
+          }
+          const auto& queued = std::get<JobQueued>(facts[0]);
+          world.pools.each([&](PoolId id, const Pool& pool) {
+            if (!queued.pools.has(id)) return;
+            const Rate rate = rate_of(world, pool, queued.shape, queued.prices).value_or(Rate{});
+            const Wide cost = Wide{price(queued.time_limit, rate).count} * command.tasks;
+            options.push_back({world.regions.at(pool.region).name, pool.name, rate,
+                               Credits{static_cast<std::int64_t>(std::min<Wide>(cost, INT64_MAX))},
+                               id});
+          });
+          if (world.jobs.size() <= predicted_jobs_max)
+            copy = std::make_unique<World>(without_requests(world));
+          return d;
+        });
+        if (!decision) return call->reply(problem(decision.error(), call->caller.language));
+        std::optional<Prediction> prediction;
+        if (copy) {
+          const Instant at = std::max(now, copy->now);
+          facts.clear();
+          static_cast<void>(apply(*copy, message->asked, at, facts));
+          prediction = predict_start(std::move(*copy), first, at, predicted_instants_max);
+        }
+        std::ranges::stable_sort(options, {}, &Option::cost);
+        std::string text;
+        JsonWriter out(text);
+        out.begin_object().member("held", text_of(held)).key("options").begin_array();
+        for (const Option& o : options) {
+          // The prediction is for the whole job, so it names one of the places.
+          const bool here = prediction && prediction->pool == o.id;
+          const bool at_once = here && prediction->at <= now;
+          out.begin_object().member("region", o.region).member("pool", o.pool);
+          out.member("rate_per_hour", format_decimal(o.rate.count, 6))
+              .member("cost", text_of(o.cost));
+          out.member("starts", at_once ? "now" : here ? "later" : "unknown");
+          member_or_null(out, "at", here,
+                         here ? text_of(std::max(prediction->at, now)) : std::string());
+          out.end_object();
+        }
+        out.end_array().end_object();
+        call->reply(ok(std::move(text)));
+      },
+      Slow::forecast);
 }
 
 void Api::explain(const CallPtr& call, JobId id) {
-  slowly([this, call, id] {
-    struct Words {
-      std::string code, en, ja;
-    };
-    std::unique_ptr<World> copy;
-    std::optional<Words> words = live_.read([&](const World& world) -> std::optional<Words> {
-      const Job* job = world.jobs.find(id);
-      if (!job || !may_see(world, call->caller, job->project)) return std::nullopt;
-      const std::string shape = shape_text(job->shape);
-      switch (job->state) {
-        case JobState::running:
-          return Words{"running",
-                       "It runs; it ends no later than " + text_of(job->expected_end()) + ".",
-                       "実行中です。遅くとも " + text_of(job->expected_end()) + " に終わります。"};
-        case JobState::stopping:
-          return Words{"stopping", "It was asked to stop and is ending.",
-                       "停止の要求を受け、終了処理中です。"};
-        case JobState::parked: {
-          Credits most;
-          world.regions.each([&](RegionId region, const Region&) {
-            most = std::max(most, spendable(world, job->project, region, live_.now()).amount);
+  slowly(
+      [this, call, id] {
+        struct Words {
+          std::string code, en, ja;
+        };
+        std::unique_ptr<World> copy;
+        std::optional<Words> words = live_.read([&](const World& world) -> std::optional<Words> {
+          const Job* job = world.jobs.find(id);
+          if (!job || !may_see(world, call->caller, job->project)) return std::nullopt;
+          const std::string shape = shape_text(job->shape);
+          switch (job->state) {
+            case JobState::running:
+              return Words{
+                  "running", "It runs; it ends no later than " + text_of(job->expected_end()) + ".",
+                  "実行中です。遅くとも " + text_of(job->expected_end()) + " に終わります。"};
+            case JobState::stopping:
+              return Words{"stopping", "It was asked to stop and is ending.",
+                           "停止の要求を受け、終了処理中です。"};
+            case JobState::parked: {
+              Credits most;
+              world.regions.each([&](RegionId region, const Region&) {
+                most = std::max(most, spendable(world, job->project, region, live_.now()).amount);
+              });
+              return Words{"no_eligible_lot",
+                           "It waits for credit: it holds " + text_of(job->held) +
+                               " and the project has at most " + text_of(most) +
+                               " more that may be spent where there is room.",
+                           "クレジット待ちです。確保済み " + text_of(job->held) +
+                               "、空きのある地域で追加に使える残りは最大 " + text_of(most) +
+                               " です。"};
+            }
+            case JobState::queued: break;
+            case JobState::completed:
+            case JobState::failed:
+            case JobState::cancelled:
+            case JobState::time_limit: return std::nullopt;
+          }
+          if (world.jobs.size() <= predicted_jobs_max)
+            copy = std::make_unique<World>(without_requests(world));
+          std::uint64_t ahead = 0;
+          for (const auto& [pools, lane] : world.index.lanes) {
+            if ((pools.bits & job->pools.bits) == 0) continue;
+            lane.each([&](const WaitingJob& w) { ahead += w.job < id ? 1 : 0; });
+          }
+          Gpus free, all;
+          std::string pools;
+          world.pools.each([&](PoolId p, const Pool& pool) {
+            if (!job->pools.has(p)) return;
+            free += pool.free;
+            for (const NodeId n : pool.nodes) {
+              if (world.nodes.at(n).state == NodeState::up)
+                all += Gpus{std::int64_t{pool.gpus_per_node} * 1'000};
+            }
+            pools += (pools.empty() ? "" : ", ") + pool.name;
           });
-          return Words{"no_eligible_lot",
-                       "It waits for credit: it holds " + text_of(job->held) +
-                           " and the project has at most " + text_of(most) +
-                           " more that may be spent where there is room.",
-                       "クレジット待ちです。確保済み " + text_of(job->held) +
-                           "、空きのある地域で追加に使える残りは最大 " + text_of(most) + " です。"};
+          const std::string figures = text_of(free) + " of " + text_of(all);
+          if (ahead > 0) {
+            return Words{"waits_its_turn",
+                         "It waits behind " + std::to_string(ahead) +
+                             (ahead == 1 ? " job" : " jobs") + "; it needs " + shape + ", and " +
+                             figures + " GPUs in service are free in " + pools + ".",
+                         std::to_string(ahead) + " 件のジョブの後です。" + shape + " が必要で、" +
+                             pools + " では稼働中 " + text_of(all) + " GPU のうち " +
+                             text_of(free) + " が空いています。"};
+          }
+          return Words{"waits_for_room",
+                       "It is next and waits for room: it needs " + shape + ", and " + figures +
+                           " GPUs in service are free in " + pools + ".",
+                       "次の順番で、空きを待っています。" + shape + " が必要で、" + pools +
+                           " では稼働中 " + text_of(all) + " GPU のうち " + text_of(free) +
+                           " が空いています。"};
+        });
+        if (!words) {
+          live_.catch_up_history();
+          const auto settled = live_.history().job(id.value);
+          if (!settled || !*settled || !may_see(call->caller, (*settled)->project)) {
+            return call->reply(problem(refuse(Reason::unknown_job), call->caller.language));
+          }
+          const SettledJob& job = **settled;
+          words = Words{job.state,
+                        "It is over (" + job.state + ") since " + text_of(job.ended) +
+                            " and cost " + text_of(job.charged) + " credits.",
+                        text_of(job.ended) + " に終了しました（" + job.state + "）。費用は " +
+                            text_of(job.charged) + " クレジットです。"};
         }
-        case JobState::queued: break;
-        case JobState::completed:
-        case JobState::failed:
-        case JobState::cancelled:
-        case JobState::time_limit: return std::nullopt;
-      }
-      if (world.jobs.size() <= predicted_jobs_max)
-        copy = std::make_unique<World>(without_requests(world));
-      std::uint64_t ahead = 0;
-      for (const auto& [pools, lane] : world.index.lanes) {
-        if ((pools.bits & job->pools.bits) == 0) continue;
-        lane.each([&](const WaitingJob& w) { ahead += w.job < id ? 1 : 0; });
-      }
-      Gpus free, all;
-      std::string pools;
-      world.pools.each([&](PoolId p, const Pool& pool) {
-        if (!job->pools.has(p)) return;
-        free += pool.free;
-        for (const NodeId n : pool.nodes) {
-          if (world.nodes.at(n).state == NodeState::up)
-            all += Gpus{std::int64_t{pool.gpus_per_node} * 1'000};
+        std::optional<Prediction> prediction;
+        if (copy) {
+          prediction = predict_start(std::move(*copy), id, live_.now(), predicted_instants_max);
+          if (prediction) {
+            words->en += " If all keep their limits it starts no later than " +
+                         text_of(prediction->at) + ".";
+            words->ja +=
+                "すべてが制限時間を守れば、遅くとも " + text_of(prediction->at) + " に始まります。";
+          }
         }
-        pools += (pools.empty() ? "" : ", ") + pool.name;
-      });
-      const std::string figures = text_of(free) + " of " + text_of(all);
-      if (ahead > 0) {
-        return Words{"waits_its_turn",
-                     "It waits behind " + std::to_string(ahead) + (ahead == 1 ? " job" : " jobs") +
-                         "; it needs " + shape + ", and " + figures +
-                         " GPUs in service are free in " + pools + ".",
-                     std::to_string(ahead) + " 件のジョブの後です。" + shape + " が必要で、" +
-                         pools + " では稼働中 " + text_of(all) + " GPU のうち " + text_of(free) +
-                         " が空いています。"};
-      }
-      return Words{"waits_for_room",
-                   "It is next and waits for room: it needs " + shape + ", and " + figures +
-                       " GPUs in service are free in " + pools + ".",
-                   "次の順番で、空きを待っています。" + shape + " が必要で、" + pools +
-                       " では稼働中 " + text_of(all) + " GPU のうち " + text_of(free) +
-                       " が空いています。"};
-    });
-    if (!words) {
-      live_.catch_up_history();
-      const auto settled = live_.history().job(id.value);
-      if (!settled || !*settled || !may_see(call->caller, (*settled)->project)) {
-        return call->reply(problem(refuse(Reason::unknown_job), call->caller.language));
-      }
-      const SettledJob& job = **settled;
-      words = Words{job.state,
-                    "It is over (" + job.state + ") since " + text_of(job.ended) + " and cost " +
-                        text_of(job.charged) + " credits.",
-                    text_of(job.ended) + " に終了しました（" + job.state + "）。費用は " +
-                        text_of(job.charged) + " クレジットです。"};
-    }
-    std::optional<Prediction> prediction;
-    if (copy) {
-      prediction = predict_start(std::move(*copy), id, live_.now(), predicted_instants_max);
-      if (prediction) {
-        words->en +=
-            " If all keep their limits it starts no later than " + text_of(prediction->at) + ".";
-        words->ja +=
-            "すべてが制限時間を守れば、遅くとも " + text_of(prediction->at) + " に始まります。";
-      }
-    }
-    std::string text;
-    JsonWriter out(text);
-    out.begin_object().member("code", words->code);
-    out.key("text").begin_object().member("en", words->en).member("ja", words->ja).end_object();
-    member_or_null(out, "expected_start", prediction.has_value(),
-                   prediction ? text_of(prediction->at) : std::string());
-    out.end_object();
-    call->reply(ok(std::move(text)));
-  }, Slow::forecast);
+        std::string text;
+        JsonWriter out(text);
+        out.begin_object().member("code", words->code);
+        out.key("text").begin_object().member("en", words->en).member("ja", words->ja).end_object();
+        member_or_null(out, "expected_start", prediction.has_value(),
+                       prediction ? text_of(prediction->at) : std::string());
+        out.end_object();
+        call->reply(ok(std::move(text)));
+      },
+      Slow::forecast);
 }
 
 }  // namespace tenbin

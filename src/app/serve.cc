@@ -82,7 +82,8 @@ constexpr std::string_view serve_help =
     "に保存します。停止後も実行中のジョブは --lease-ms の間（既定 10 秒）続きます。\n"
     "root で起動した場合、ジョブは --job-account（既定は nobody）で実行され、root "
     "では実行されません。\n"
-    "--tls-cert と --tls-key（PEM）を指定すると TLS だけで待ち受けます。TERM を受けると、処理中の要求を "
+    "--tls-cert と --tls-key（PEM）を指定すると TLS だけで待ち受けます。TERM "
+    "を受けると、処理中の要求を "
     "--drain-ms（既定 10000）以内に終えて停止します。\n";
 
 /// Takes what bounds clients; false if it is none of that, or out of range.
@@ -115,8 +116,8 @@ bool read_limit(const std::string& name, std::int64_t number, Settings& settings
   return true;
 }
 
-/// As many files as the system lets us have open, and no more connections than that leaves room for:
-/// the journal, its readers and the supervisors of jobs need descriptors too.
+/// As many files as the system lets us have open, and no more connections than that leaves room
+/// for: the journal, its readers and the supervisors of jobs need descriptors too.
 void fit_connections(net::Limits& limits) {
   constexpr rlim_t kept_back = 512;
   rlimit files{};
@@ -384,8 +385,8 @@ int serve(const std::vector<std::string>& words) {
   }
   const bool v6 = settings.address.find(':') != std::string::npos;
   const std::string host = v6 ? "[" + settings.address + "]" : settings.address;
-  const std::string url = fmt::format(
-      "{}://{}:{}", settings.tls_key.empty() ? "http" : "https", host, server.port());
+  const std::string url =
+      fmt::format("{}://{}:{}", settings.tls_key.empty() ? "http" : "https", host, server.port());
   if (auto written = write_private(settings.state + "/url", url + "\n"); !written) {
     end();
     return complain(written.error().what);

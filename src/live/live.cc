@@ -409,11 +409,12 @@ void Live::publish() {
       for (const Entry& entry : batch->entries) {
         if (entry.sequence == 0) continue;
         const std::size_t count = entry.last - entry.first;
-        records.push_back({.sequence = entry.sequence,
-                           .at = batch->at,
-                           .by = entry.message.asked.by,
-                           .events = std::span<const Event>(batch->facts.events()).subspan(entry.first, count),
-                           .projects = std::span<const ProjectId>(projects).subspan(entry.first, count)});
+        records.push_back(
+            {.sequence = entry.sequence,
+             .at = batch->at,
+             .by = entry.message.asked.by,
+             .events = std::span<const Event>(batch->facts.events()).subspan(entry.first, count),
+             .projects = std::span<const ProjectId>(projects).subspan(entry.first, count)});
       }
       if (!records.empty()) watch_records_(records, reader_);
     }

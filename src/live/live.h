@@ -91,8 +91,8 @@ class Live {
     watch_ = std::move(watch);
   }
 
-  /// `watch(records, world)` is called from the publisher's thread after each commit, with the World
-  /// in which they are true. Set before start().
+  /// `watch(records, world)` is called from the publisher's thread after each commit, with the
+  /// World in which they are true. Set before start().
   void watch_records(std::function<void(std::span<const Published>, const World&)> watch) {
     watch_records_ = std::move(watch);
   }

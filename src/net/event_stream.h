@@ -23,16 +23,16 @@ struct StreamEvent {
   bool operator==(const StreamEvent&) const = default;
 };
 
-/// Appends one event. `data` may have several lines; CR and LF in `id` and `event` become spaces, so
-/// that what came from outside cannot begin another field. Empty `id` and `event` are left out.
+/// Appends one event. `data` may have several lines; CR and LF in `id` and `event` become spaces,
+/// so that what came from outside cannot begin another field. Empty `id` and `event` are left out.
 void write_event(std::string& out, std::string_view id, std::string_view event,
                  std::string_view data);
 
 /// Understands a stream in whatever pieces it comes.
 class EventStreamParser {
  public:
-  /// Appends what became complete to `events`. False if a line or an event is longer than 1 MiB: the
-  /// stream is not to be read on.
+  /// Appends what became complete to `events`. False if a line or an event is longer than 1 MiB:
+  /// the stream is not to be read on.
   bool feed(std::string_view bytes, std::vector<StreamEvent>& events);
 
   /// Of the last event that had one.
@@ -71,8 +71,8 @@ class EventReader {
   const Response* refusal() const;
 
   enum class Got { event, nothing, ended };
-  /// The next event; `nothing` if none came within `timeout`, `ended` if the server ended the stream
-  /// as it should. Errors: it broke off, or is not a stream of events.
+  /// The next event; `nothing` if none came within `timeout`, `ended` if the server ended the
+  /// stream as it should. Errors: it broke off, or is not a stream of events.
   Result<Got> next(StreamEvent& event, Span timeout);
 
   const std::string& last_id() const;

@@ -32,10 +32,10 @@ struct Request {
   std::string_view header(std::string_view name) const { return header_value(headers, name); }
 };
 
-/// What is left of an answer that has no end yet: events as they happen, or a body that is too large
-/// to be held. It is asked for bytes when the client has taken those before, so that a slow client
-/// holds up nobody and takes no more memory than one part. Called on the server's I/O thread: it
-/// must not block and must not throw.
+/// What is left of an answer that has no end yet: events as they happen, or a body that is too
+/// large to be held. It is asked for bytes when the client has taken those before, so that a slow
+/// client holds up nobody and takes no more memory than one part. Called on the server's I/O
+/// thread: it must not block and must not throw.
 class Stream {
  public:
   enum class Why {

@@ -548,9 +548,8 @@ const Response* EventReader::refusal() const {
 
 const std::string& EventReader::last_id() const {
   // An id may come without an event: what lies before it is then known to concern others.
-  return impl_->taken == impl_->ready.size() && impl_->parser.body.empty()
-             ? impl_->events.last_id()
-             : impl_->last_id;
+  return impl_->taken == impl_->ready.size() && impl_->parser.body.empty() ? impl_->events.last_id()
+                                                                           : impl_->last_id;
 }
 
 Result<EventReader::Got> EventReader::next(StreamEvent& event, Span timeout) {

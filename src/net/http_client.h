@@ -14,10 +14,10 @@ namespace tenbin::net {
 /// before the first send(). The connection is kept between calls. One thread at a time.
 class Client {
  public:
-  /// "http://host:port" or "https://host:port", with a path in front of every target if one follows.
-  /// With https:// the server's certificate must be for that host and signed by an authority in
-  /// `authorities_file` (PEM), or by one of the system's if that is empty. What cannot be used is
-  /// reported by send().
+  /// "http://host:port" or "https://host:port", with a path in front of every target if one
+  /// follows. With https:// the server's certificate must be for that host and signed by an
+  /// authority in `authorities_file` (PEM), or by one of the system's if that is empty. What cannot
+  /// be used is reported by send().
   explicit Client(std::string base_url, std::string authorities_file = {});
   Client(Client&&) noexcept;
   Client& operator=(Client&&) noexcept;

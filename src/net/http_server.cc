@@ -104,12 +104,12 @@ struct Connection {
   bool waits_readable = false;
   bool waits_writable = false;
   bool keep_alive = true;
-  bool without_body = false;              // the answer is to HEAD
-  bool cut_short = false;                 // refused before its request was all here
-  bool chunked = false;                   // the stream
-  bool stream_over = false;               // its last bytes are on their way
+  bool without_body = false;  // the answer is to HEAD
+  bool cut_short = false;     // refused before its request was all here
+  bool chunked = false;       // the stream
+  bool stream_over = false;   // its last bytes are on their way
   bool takes_chunks = false;
-  std::unique_ptr<TlsConnection> tls;     // null: plain
+  std::unique_ptr<TlsConnection> tls;  // null: plain
   std::shared_ptr<Stream> stream;
   Clock::time_point writes_since;         // with Stage::writing
   std::uint64_t held = 0;                 // of Loop::held_
@@ -303,14 +303,18 @@ Loop::Loop(const ServerSettings& settings, const Handler& handler, std::shared_p
     : settings_(settings),
       handler_(handler),
       outbox_(std::move(outbox)),
-      timeouts_{settings.limits.idle_timeout, settings.limits.header_timeout,
-                settings.limits.body_timeout, Span{},
-                settings.limits.write_timeout, settings.limits.stream_quiet,
+      timeouts_{settings.limits.idle_timeout,
+                settings.limits.header_timeout,
+                settings.limits.body_timeout,
+                Span{},
+                settings.limits.write_timeout,
+                settings.limits.stream_quiet,
                 linger_timeout} {
   const Limits& limits = settings.limits;
   // Late by an eighth at most, and never more than four looks a second.
-  const Span shortest = std::min({limits.idle_timeout, limits.header_timeout, limits.body_timeout,
-                                  limits.write_timeout, limits.answer_timeout, limits.stream_quiet});
+  const Span shortest =
+      std::min({limits.idle_timeout, limits.header_timeout, limits.body_timeout,
+                limits.write_timeout, limits.answer_timeout, limits.stream_quiet});
   tick_length_ = duration(Span{std::clamp<std::int64_t>(shortest.count / 8, 2, 250)});
 }
 
@@ -427,8 +431,8 @@ void Loop::accept_some() {
     if (errno == EAGAIN || errno == EWOULDBLOCK) break;
     // A client that gave up while it waited is no trouble of ours.
     if (errno == EINTR || errno == ECONNABORTED || errno == EPROTO) continue;
-    // No descriptors or no memory. Who has been idle for longest makes room; if nobody is, the client
-    // stays in the queue and the socket stays readable, so asking again at once would spin.
+    // No descriptors or no memory. Who has been idle for longest makes room; if nobody is, the
+    // client stays in the queue and the socket stays readable, so asking again at once would spin.
     const std::string why = errno_text(errno);
     const std::size_t closed = make_room(makes_room_for);
     ++short_of_descriptors_;
@@ -649,9 +653,9 @@ void Loop::proceed(const ConnectionPtr& c, std::string_view fresh) {
   };
   while (!fresh.empty() && takes_requests()) {
     if (!c->parser) {
-      c->parser = std::make_unique<RequestParser>(RequestLimits{
-          .header_bytes = settings_.limits.header_max_bytes,
-          .body_bytes = settings_.limits.body_max_bytes});
+      c->parser = std::make_unique<RequestParser>(
+          RequestLimits{.header_bytes = settings_.limits.header_max_bytes,
+                        .body_bytes = settings_.limits.body_max_bytes});
     }
     const RequestParser::Step step = c->parser->feed(fresh);
     fresh.remove_prefix(step.used);

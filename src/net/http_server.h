@@ -56,9 +56,9 @@ struct Limits {
   std::uint64_t body_max_bytes = 1024 * 1024;
   std::uint32_t header_max_bytes = 16 * 1024;  // request line and fields together
   Span idle_timeout{60'000};                   // between requests
-  Span header_timeout{10'000};  // from the first byte of a request to the end of its header
-  Span body_timeout{30'000};    // from there to its last byte, however it drips
-  Span write_timeout{30'000};   // without the client taking a byte of its answer
+  Span header_timeout{10'000};   // from the first byte of a request to the end of its header
+  Span body_timeout{30'000};     // from there to its last byte, however it drips
+  Span write_timeout{30'000};    // without the client taking a byte of its answer
   Span answer_timeout{300'000};  // for all of one answer, or one part of a stream
   Span stop_grace{5'000};        // for requests under way when stop() is called
   std::size_t connections_max = 20'000;
@@ -66,8 +66,8 @@ struct Limits {
   /// Bytes of unfinished requests and of answers not yet taken, of all connections together.
   std::uint64_t held_max_bytes = 256 * 1024 * 1024;
   std::size_t streams_max = 4'000;
-  Span stream_quiet{15'000};                   // then a stream is asked for a sign of life
-  std::size_t stream_part_bytes = 64 * 1024;   // asked of a stream at a time
+  Span stream_quiet{15'000};                  // then a stream is asked for a sign of life
+  std::size_t stream_part_bytes = 64 * 1024;  // asked of a stream at a time
 };
 
 struct ServerSettings {
@@ -87,10 +87,10 @@ struct ServerSettings {
 /// answered in order, one at a time. How long the handler takes to answer is its own affair: no
 /// timeout runs meanwhile.
 ///
-/// Memory: under 1 KiB per idle connection besides the kernel's (with TLS about 20 KiB more); while a
-/// request comes in, what has come, and for all of them together no more than `held_max_bytes`. When
-/// the limit on connections or the process's file descriptors is reached, the connection that has
-/// been idle for longest makes room. If none is idle, new clients are refused, or wait in the
+/// Memory: under 1 KiB per idle connection besides the kernel's (with TLS about 20 KiB more); while
+/// a request comes in, what has come, and for all of them together no more than `held_max_bytes`.
+/// When the limit on connections or the process's file descriptors is reached, the connection that
+/// has been idle for longest makes room. If none is idle, new clients are refused, or wait in the
 /// kernel's queue if there is no descriptor to refuse them with; those that are connected are
 /// served on.
 class Server {
@@ -114,9 +114,9 @@ class Server {
   /// stop() it is dropped without being run. Must not throw.
   void post(std::move_only_function<void()> task);
 
-  /// Accepts no more, asks streams for their last words, lets requests under way finish for at most `stop_grace`, ends the thread.
-  /// Replies called later do nothing. From the thread that owns the Server, never from its I/O
-  /// thread; a second call does nothing.
+  /// Accepts no more, asks streams for their last words, lets requests under way finish for at most
+  /// `stop_grace`, ends the thread. Replies called later do nothing. From the thread that owns the
+  /// Server, never from its I/O thread; a second call does nothing.
   void stop();
 
  private:

@@ -83,7 +83,9 @@ struct Running {
   explicit Running(ServerSettings settings = {})
       : server(std::move(settings), [this](Request&& request, Reply reply) {
           if (request.path == "/plain") return reply({.body = "plain\n"});
-          reply({.content_type = "text/event-stream", .body = ": hello\n", .stream = lines->reader()});
+          reply({.content_type = "text/event-stream",
+                 .body = ": hello\n",
+                 .stream = lines->reader()});
         }) {
     const Result<void> started = server.start();
     REQUIRE_MESSAGE(started, (started ? "" : started.error().what));
@@ -301,14 +303,15 @@ struct Certificate {
 TEST_CASE("TLS: requests, large answers and streams; only for who trusts the authority") {
   const Certificate own;
   const Certificate other;
-  Server server({.tls_certificate = own.certificate, .tls_key = own.key},
-                [lines = std::make_shared<Lines>()](Request&& request, Reply reply) {
-                  if (request.path == "/stream") {
-                    lines->add("data: one\n\n");
-                    return reply({.content_type = "text/event-stream", .stream = lines->reader()});
-                  }
-                  reply({.body = std::to_string(request.body.size()) + std::string(3'000'000, 'y')});
-                });
+  Server server(
+      {.tls_certificate = own.certificate, .tls_key = own.key},
+      [lines = std::make_shared<Lines>()](Request&& request, Reply reply) {
+        if (request.path == "/stream") {
+          lines->add("data: one\n\n");
+          return reply({.content_type = "text/event-stream", .stream = lines->reader()});
+        }
+        reply({.body = std::to_string(request.body.size()) + std::string(3'000'000, 'y')});
+      });
   REQUIRE(server.start());
   const std::string port = std::to_string(server.port());
   for (const std::string host : {"localhost", "127.0.0.1"}) {

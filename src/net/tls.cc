@@ -34,7 +34,8 @@ int to_socket(BIO* bio, const char* from, int size) {
   BIO_clear_retry_flags(bio);
   const auto fd = static_cast<int>(reinterpret_cast<std::intptr_t>(BIO_get_data(bio)));
   const ssize_t n = ::send(fd, from, static_cast<std::size_t>(size), MSG_NOSIGNAL);
-  if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) BIO_set_retry_write(bio);
+  if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
+    BIO_set_retry_write(bio);
   return static_cast<int>(n);
 }
 int from_socket(BIO* bio, char* to, int size) {
@@ -87,8 +88,8 @@ struct TlsContext::Impl {
                                   SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     // Who breaks off without a word of goodbye is gone, no more: the length of what travels is told
     // by HTTP itself.
-    SSL_CTX_set_options(context,
-                        SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_IGNORE_UNEXPECTED_EOF);
+    SSL_CTX_set_options(
+        context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_IGNORE_UNEXPECTED_EOF);
   }
   ~Impl() { SSL_CTX_free(context); }
   Impl(const Impl&) = delete;
@@ -122,10 +123,9 @@ Result<TlsContext> TlsContext::for_client(const std::string& authorities_file) {
   TlsContext made{std::make_shared<Impl>(TLS_client_method())};
   SSL_CTX* context = made.impl->context;
   if (!context) return failed("TLS cannot be used: " + why());
-  const int loaded =
-      authorities_file.empty()
-          ? SSL_CTX_set_default_verify_paths(context)
-          : SSL_CTX_load_verify_locations(context, authorities_file.c_str(), nullptr);
+  const int loaded = authorities_file.empty() ? SSL_CTX_set_default_verify_paths(context)
+                                              : SSL_CTX_load_verify_locations(
+                                                    context, authorities_file.c_str(), nullptr);
   if (loaded != 1) {
     return failed("the certificates of authorities in " +
                   (authorities_file.empty() ? "the system's folder" : authorities_file) +
@@ -193,7 +193,8 @@ Result<std::unique_ptr<TlsConnection>> TlsConnection::connect(const TlsContext& 
 
 Moved TlsConnection::read(char* to, std::size_t size) {
   ERR_clear_error();
-  return impl_->moved(SSL_read(impl_->ssl, to, static_cast<int>(std::min<std::size_t>(size, INT_MAX))));
+  return impl_->moved(
+      SSL_read(impl_->ssl, to, static_cast<int>(std::min<std::size_t>(size, INT_MAX))));
 }
 
 Moved TlsConnection::write(const char* from, std::size_t size) {

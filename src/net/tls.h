@@ -54,9 +54,9 @@ class TlsConnection {
   Moved read(char* to, std::size_t size);
   Moved write(const char* from, std::size_t size);
 
-  bool ready() const;    // the handshake is over
-  bool holds() const;    // bytes were taken from the socket and not yet read
-  void say_goodbye();    // no more will be written
+  bool ready() const;           // the handshake is over
+  bool holds() const;           // bytes were taken from the socket and not yet read
+  void say_goodbye();           // no more will be written
   std::string trouble() const;  // why the last call was broken
 
  private:

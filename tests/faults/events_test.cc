@@ -1,5 +1,5 @@
-// GET /v1/events from outside: whoever reads on from any place, through load, kill -9 and the end of
-// the service, gets each event that is meant for him once and in order, and nothing else.
+// GET /v1/events from outside: whoever reads on from any place, through load, kill -9 and the end
+// of the service, gets each event that is meant for him once and in order, and nothing else.
 
 #include <algorithm>
 #include <atomic>
@@ -160,20 +160,19 @@ TEST_CASE("events: filters, and what one may not see is not told") {
     const char* code;
   };
   const std::string admin = world.daemon.token();
-  for (const Bad& bad : {Bad{admin, "?kinds=Nonsense", 400, "invalid_field"},
-                         Bad{admin, "?kinds=", 400, "invalid_field"},
-                         Bad{admin, "?since=abc", 400, "invalid_field"},
-                         Bad{admin, "?since=-1", 400, "invalid_field"},
-                         Bad{admin, "?since=1.", 400, "invalid_field"},
-                         Bad{admin, "?since=999999", 400, "invalid_field"},
-                         Bad{admin, "?since=99999999999999999999", 400, "invalid_field"},
-                         Bad{admin, "?job=0", 400, "invalid_field"},
-                         Bad{admin, "?project=none", 404, "unknown_project"},
-                         Bad{admin, "?job=777", 404, "unknown_job"},
-                         Bad{stranger, "?project=project", 404, "unknown_project"},
-                         Bad{stranger, "?job=" + id, 404, "unknown_job"},
-                         Bad{admin, "?more=1", 400, "invalid_field"},
-                         Bad{"nonsense", "", 401, "unauthorised"}}) {
+  for (const Bad& bad :
+       {Bad{admin, "?kinds=Nonsense", 400, "invalid_field"},
+        Bad{admin, "?kinds=", 400, "invalid_field"}, Bad{admin, "?since=abc", 400, "invalid_field"},
+        Bad{admin, "?since=-1", 400, "invalid_field"},
+        Bad{admin, "?since=1.", 400, "invalid_field"},
+        Bad{admin, "?since=999999", 400, "invalid_field"},
+        Bad{admin, "?since=99999999999999999999", 400, "invalid_field"},
+        Bad{admin, "?job=0", 400, "invalid_field"},
+        Bad{admin, "?project=none", 404, "unknown_project"},
+        Bad{admin, "?job=777", 404, "unknown_job"},
+        Bad{stranger, "?project=project", 404, "unknown_project"},
+        Bad{stranger, "?job=" + id, 404, "unknown_job"},
+        Bad{admin, "?more=1", 400, "invalid_field"}, Bad{"nonsense", "", 401, "unauthorised"}}) {
     CAPTURE(bad.query);
     Caller caller(world.daemon.url(), bad.token);
     const Reply reply = caller.get("/v1/events" + bad.query);

@@ -177,13 +177,19 @@ TEST_CASE("what two servers could understand in two ways is refused") {
            post + "Transfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n",
            post + "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
            post + "Content-Length: 4\r\nContent-Length: 5\r\n\r\nbody",
-           post + "Content-Length: +4\r\n\r\nbody", post + "Content-Length: 4,4\r\n\r\nbody",
-           post + "Content-Length : 4\r\n\r\nbody", get + "X: a\rb: c\r\n\r\n",
-           get + "X: a\0b\r\n\r\n" + std::string(1, '\0') + "\r\n\r\n", get + "X\r\n\r\n",
-           get + "Host: i\r\n\r\n", "GET /healthz HTTP/1.1\r\n\r\n",
-           "GET  /healthz HTTP/1.1\r\nHost: h\r\n\r\n", "GET /healthz HTTP/1.9\r\nHost: h\r\n\r\n",
-           "GET healthz HTTP/1.1\r\nHost: h\r\n\r\n", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"
-                                                      "aaaaaaaa\r\n\r\n"}) {
+           post + "Content-Length: +4\r\n\r\nbody",
+           post + "Content-Length: 4,4\r\n\r\nbody",
+           post + "Content-Length : 4\r\n\r\nbody",
+           get + "X: a\rb: c\r\n\r\n",
+           get + "X: a\0b\r\n\r\n" + std::string(1, '\0') + "\r\n\r\n",
+           get + "X\r\n\r\n",
+           get + "Host: i\r\n\r\n",
+           "GET /healthz HTTP/1.1\r\n\r\n",
+           "GET  /healthz HTTP/1.1\r\nHost: h\r\n\r\n",
+           "GET /healthz HTTP/1.9\r\nHost: h\r\n\r\n",
+           "GET healthz HTTP/1.1\r\nHost: h\r\n\r\n",
+           "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"
+           "aaaaaaaa\r\n\r\n"}) {
     CAPTURE(text);
     const Raw raw(walls.port());
     raw.send(text);
@@ -220,9 +226,8 @@ TEST_CASE("a thousand requests in one piece are answered in order, beside others
 TEST_CASE("unfinished requests of all clients together have a bound") {
   Walls walls({"--body-timeout-ms", "20000"});
   Raws all = walls.connect(600);
-  const std::string half =
-      "POST /v1/jobs HTTP/1.1\r\nHost: h\r\nContent-Length: 1048576\r\n\r\n" +
-      std::string(1'000'000, 'x');
+  const std::string half = "POST /v1/jobs HTTP/1.1\r\nHost: h\r\nContent-Length: 1048576\r\n\r\n" +
+                           std::string(1'000'000, 'x');
   for (const auto& raw : all) raw->send(half);
   CHECK(walls.others_ms() < served_ms);
   CHECK(walls.rss_kib() < 450'000);
@@ -299,7 +304,8 @@ TEST_CASE("no descriptors left: it says so, serves those it has, and the others 
   CHECK(walls.others_ms() < 5'000);
 }
 
-TEST_CASE("TERM: what is under way is finished, and then it is over; who takes too long is cut off") {
+TEST_CASE(
+    "TERM: what is under way is finished, and then it is over; who takes too long is cut off") {
   Walls walls({"--drain-ms", "1500"});
   Caller officer(walls.daemon.url(), walls.daemon.token());
   const Raw slow(walls.port()), stuck(walls.port()), idle(walls.port());
