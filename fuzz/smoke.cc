@@ -32,6 +32,10 @@ std::vector<std::string> examples() {
       "job_id,submit,gpus,runtime,walltime,user\n1,0,4,10,20,1\n2,0,8,10,10,1\n3,5,1,5,5,2\n4,6,2,"
       "30,40,1\n",
       "POST /v1/jobs?after=1 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}",
+      "\x07"
+      "4;x=y\r\nbody\r\nA\r\n0123456789\r\n0\r\nTrailer: t\r\n\r\n",
+      "\x05: tenbin\nretry: 2000\n\nid: 7.1\nevent: JobStarted\ndata: {\"a\":1}\n\r\ndata: "
+      "two\rdata\n\n",
       R"({"a":[1,-2,18446744073709551615,1.5e3,true,null],"b":{"c":"\u3042\"\\ text"}})",
       "#!/bin/bash\n#SBATCH -J 'a b' --gres=gpu:h100:2 -N2 --ntasks-per-node 4\n#SBATCH "
       "--array=1,3,5-9:2%4 -t 1-02:03:04 --signal=B:USR1@60 -o logs/%x-%j.out\n#SBATCH "

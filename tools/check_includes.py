@@ -11,7 +11,7 @@ import sys
 OUTSIDE = {
     "codec": {"simdjson.h": "=codec/json.cc", "sodium.h": ""},
     "twin": {"zlib.h": ""},
-    "net": {"boost/": ""},
+    "net": {"boost/": "", "openssl/": "=net/tls.cc"},
     "store": {"sqlite3.h": "", "sodium.h": ""},
     "api": {"fmt/": ""},
     "cli": {"CLI/": "", "toml++/": "", "fmt/": ""},

@@ -5,6 +5,7 @@
 #include <pwd.h>
 #include <signal.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -52,6 +53,9 @@ struct Settings {
   std::string job_account = "nobody";
   Span lease{10'000};
   std::uint64_t snapshot_every = 200'000;
+  std::string tls_certificate, tls_key;
+  net::Limits limits = {.stop_grace = Span{10'000}};
+  bool per_peer_given = false;
 };
 
 int complain(const std::string& what) {
@@ -61,17 +65,75 @@ int complain(const std::string& what) {
 
 constexpr std::string_view serve_help =
     "tenbin serve [--state DIR] [--work DIR] [--address A] [--port N] [--job-account NAME]\n"
-    "             [--lease-ms N] [--snapshot-every RECORDS]\n"
+    "             [--lease-ms N] [--snapshot-every RECORDS] [--tls-cert FILE --tls-key FILE]\n"
+    "             [--connections-max N] [--connections-per-peer N] [--streams-max N]\n"
+    "             [--body-max-bytes N] [--header-timeout-ms N] [--body-timeout-ms N]\n"
+    "             [--idle-timeout-ms N] [--drain-ms N]\n"
     "\n"
     "Runs the service. It listens on 127.0.0.1:7411 unless told otherwise (--port 0: any free "
     "port), keeps its\n"
     "state in --state ($TENBIN_STATE, else the XDG state folder). Running jobs go on for one lease "
     "after it stops.\n"
     "As root, jobs run as --job-account (nobody), never as root.\n"
+    "With --tls-cert and --tls-key (PEM) it speaks TLS and nothing else. On TERM it ends what is "
+    "under way within\n"
+    "--drain-ms (10000). The other options bound what clients may take; docs/operating.md.\n"
     "サービスを起動します。既定では 127.0.0.1:7411 で待ち受け、状態を --state "
     "に保存します。停止後も実行中のジョブは --lease-ms の間（既定 10 秒）続きます。\n"
     "root で起動した場合、ジョブは --job-account（既定は nobody）で実行され、root "
-    "では実行されません。\n";
+    "では実行されません。\n"
+    "--tls-cert と --tls-key（PEM）を指定すると TLS だけで待ち受けます。TERM "
+    "を受けると、処理中の要求を "
+    "--drain-ms（既定 10000）以内に終えて停止します。\n";
+
+/// Takes what bounds clients; false if it is none of that, or out of range.
+bool read_limit(const std::string& name, std::int64_t number, Settings& settings) {
+  net::Limits& limits = settings.limits;
+  const auto in = [&](std::int64_t least, std::int64_t most) {
+    return number >= least && number <= most;
+  };
+  constexpr std::int64_t hour_ms = 3'600'000;
+  if (name == "--connections-max" && in(10, 1'000'000)) {
+    limits.connections_max = static_cast<std::size_t>(number);
+  } else if (name == "--connections-per-peer" && in(0, 1'000'000)) {
+    limits.connections_per_peer = static_cast<std::size_t>(number);
+    settings.per_peer_given = true;
+  } else if (name == "--streams-max" && in(0, 1'000'000)) {
+    limits.streams_max = static_cast<std::size_t>(number);
+  } else if (name == "--body-max-bytes" && in(1'024, 64 * 1024 * 1024)) {
+    limits.body_max_bytes = static_cast<std::uint64_t>(number);
+  } else if (name == "--header-timeout-ms" && in(100, hour_ms)) {
+    limits.header_timeout = Span{number};
+  } else if (name == "--body-timeout-ms" && in(100, hour_ms)) {
+    limits.body_timeout = Span{number};
+  } else if (name == "--idle-timeout-ms" && in(100, hour_ms)) {
+    limits.idle_timeout = Span{number};
+  } else if (name == "--drain-ms" && in(0, hour_ms)) {
+    limits.stop_grace = Span{number};
+  } else {
+    return false;
+  }
+  return true;
+}
+
+/// As many files as the system lets us have open, and no more connections than that leaves room
+/// for: the journal, its readers and the supervisors of jobs need descriptors too.
+void fit_connections(net::Limits& limits) {
+  constexpr rlim_t kept_back = 512;
+  rlimit files{};
+  if (::getrlimit(RLIMIT_NOFILE, &files) != 0) return;
+  files.rlim_cur = files.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &files);
+  if (::getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur == RLIM_INFINITY) return;
+  const rlim_t room = files.rlim_cur > 2 * kept_back ? files.rlim_cur - kept_back : kept_back;
+  if (limits.connections_max <= room) return;
+  std::fprintf(stderr,
+               "tenbin: at most %llu connections instead of %zu: the limit on open files is %llu "
+               "(LimitNOFILE, ulimit -n)\n",
+               static_cast<unsigned long long>(room), limits.connections_max,
+               static_cast<unsigned long long>(files.rlim_cur));
+  limits.connections_max = static_cast<std::size_t>(room);
+}
 
 /// Reads the options; an exit code if the process should end here.
 std::optional<int> read_options(const std::vector<std::string>& words, Settings& settings) {
@@ -102,6 +164,12 @@ std::optional<int> read_options(const std::vector<std::string>& words, Settings&
       settings.job_account = value;
     } else if (name == "--lease-ms" && whole && number >= 100 && number <= 3'600'000) {
       settings.lease = Span{number};
+    } else if (name == "--tls-cert" && !value.empty()) {
+      settings.tls_certificate = value;
+    } else if (name == "--tls-key" && !value.empty()) {
+      settings.tls_key = value;
+    } else if (whole && read_limit(name, number, settings)) {
+      // taken
     } else if (name == "--snapshot-every" && whole && number >= 1) {
       settings.snapshot_every = static_cast<std::uint64_t>(number);
     } else {
@@ -221,6 +289,15 @@ int serve(const std::vector<std::string>& words) {
            SIG_IGN);  // a file that may not grow is an error like a full disk, and ends with words
   ::umask(077);
 
+  if (settings.tls_certificate.empty() != settings.tls_key.empty()) {
+    complain("serve: --tls-cert and --tls-key go together");
+    return 2;
+  }
+  fit_connections(settings.limits);
+  const bool loopback = settings.address.starts_with("127.") || settings.address == "::1";
+  // On loopback everybody has the same address; elsewhere one client must not take all the room.
+  if (!settings.per_peer_given && !loopback) settings.limits.connections_per_peer = 1'000;
+
   const auto began = std::chrono::steady_clock::now();
   std::error_code made;
   std::filesystem::create_directories(std::filesystem::path(settings.state).parent_path(), made);
@@ -275,10 +352,17 @@ int serve(const std::vector<std::string>& words) {
 
   Api api(**live);
   net::Server server(
-      {.address = settings.address, .port = settings.port, .problem = server_problem},
+      {.address = settings.address,
+       .port = settings.port,
+       .tls_certificate = settings.tls_certificate,
+       .tls_key = settings.tls_key,
+       .limits = settings.limits,
+       .problem = server_problem,
+       .log = [](const std::string& line) { std::fprintf(stderr, "tenbin: %s\n", line.c_str()); }},
       [&](net::Request&& request, net::Reply reply) {
         api.handle(std::move(request), std::move(reply));
       });
+  api.on_news([&] { server.wake_streams(); });
   // The port first: who cannot have it must not take up any work. Requests wait in the mailbox.
   if (auto started = server.start(); !started) return complain(started.error().what);
   const auto end = [&] {
@@ -301,7 +385,8 @@ int serve(const std::vector<std::string>& words) {
   }
   const bool v6 = settings.address.find(':') != std::string::npos;
   const std::string host = v6 ? "[" + settings.address + "]" : settings.address;
-  const std::string url = fmt::format("http://{}:{}", host, server.port());
+  const std::string url =
+      fmt::format("{}://{}:{}", settings.tls_key.empty() ? "http" : "https", host, server.port());
   if (auto written = write_private(settings.state + "/url", url + "\n"); !written) {
     end();
     return complain(written.error().what);

@@ -1,242 +1,327 @@
-// Jobs as people have them, through the real service: a script, its variables, its output while it
-// is written, and what a hostile job may not do when the service runs as root.
+// Slow and hostile clients against the real program: others are served meanwhile, and memory stays
+// bounded.
 
-#include <doctest/doctest.h>
-#include <sys/stat.h>
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
-#include <csignal>
-#include <fstream>
-#include <string>
+#include <memory>
+#include <sstream>
 
 #include "faults/service.h"
 
-using namespace tenbin;          // NOLINT(google-build-using-namespace)
-using namespace tenbin::faults;  // NOLINT(google-build-using-namespace)
-
+namespace tenbin::faults {
 namespace {
 
-std::string quoted(const std::string& text) {
-  std::string out = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') out += '\\';
-    if (c == '\n')
-      out += "\\n";
-    else
-      out += c;
+using Clock = std::chrono::steady_clock;
+
+double ms_since(Clock::time_point began) {
+  return std::chrono::duration<double, std::milli>(Clock::now() - began).count();
+}
+
+class Raw {
+ public:
+  explicit Raw(std::uint16_t port) : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    REQUIRE(fd_ >= 0);
+    const timeval limit{.tv_sec = 10, .tv_usec = 0};
+    ::setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    ::setsockopt(fd_, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(port);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    REQUIRE(::connect(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
   }
-  return out + "\"";
-}
-
-// Submits a script and gives its id.
-std::int64_t submit(Caller& caller, const std::string& script, const std::string& run = {},
-                    const std::string& job = {}) {
-  const Reply reply =
-      caller.post("/v1/jobs", R"({"project": "project", "gpus": 1, "time_limit_ms": 60000)" + job +
-                                  R"(, "run": {"script": )" + quoted(script) + run + "}}");
-  REQUIRE_MESSAGE(reply.status == 201, reply.body);
-  return *reply.number("job");
-}
-
-std::string state_after(Caller& caller, std::int64_t job) {
-  for (int i = 0; i < 20; ++i) {
-    const Reply reply = caller.get("/v1/jobs/" + std::to_string(job) + "/wait?timeout_ms=10000");
-    const std::string state = reply.text("state").value_or("");
-    if (state != "queued" && state != "running" && state != "stopping") return state;
+  Raw(const Raw&) = delete;
+  ~Raw() { ::close(fd_); }
+  /// False if the other end took no more.
+  bool send(std::string_view bytes) const {
+    while (!bytes.empty()) {
+      const ssize_t n = ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+      if (n <= 0) return false;
+      bytes.remove_prefix(static_cast<std::size_t>(n));
+    }
+    return true;
   }
-  return "still there";
+  std::string read_until(std::string_view end) const {
+    std::string all;
+    char part[16 * 1024];
+    while (end.empty() || all.find(end) == std::string::npos) {
+      const ssize_t n = ::recv(fd_, part, sizeof part, 0);
+      if (n <= 0) break;
+      all.append(part, static_cast<std::size_t>(n));
+    }
+    return all;
+  }
+  /// The status of the answer, once all of it is there or the connection has ended; 0 if none.
+  int status() const {
+    const std::string text = read_until("}");
+    return text.starts_with("HTTP/1.1 ") ? std::atoi(text.c_str() + 9) : 0;
+  }
+
+ private:
+  int fd_;
+};
+using Raws = std::vector<std::unique_ptr<Raw>>;
+
+struct Walls {
+  TestFolder folder;
+  Daemon daemon;
+  explicit Walls(std::vector<std::string> options, std::function<void()> before = {})
+      : daemon({.state = folder.state(),
+                .work = folder.work(),
+                .more = std::move(options),
+                .before_exec = std::move(before)}) {
+    rlimit files{};
+    ::getrlimit(RLIMIT_NOFILE, &files);
+    files.rlim_cur = files.rlim_max;
+    ::setrlimit(RLIMIT_NOFILE, &files);
+    REQUIRE_MESSAGE(daemon.start(), daemon.words());
+  }
+  std::uint16_t port() const {
+    const std::string url = daemon.url();
+    return static_cast<std::uint16_t>(std::stoi(url.substr(url.rfind(':') + 1)));
+  }
+  Raws connect(std::size_t n) const {
+    Raws all;
+    for (std::size_t i = 0; i < n; ++i) all.push_back(std::make_unique<Raw>(port()));
+    return all;
+  }
+  std::int64_t rss_kib() const {
+    std::istringstream words(contents("/proc/" + std::to_string(daemon.process()) + "/status"));
+    for (std::string word; words >> word;) {
+      std::int64_t kib = 0;
+      if (word == "VmRSS:" && words >> kib) return kib;
+    }
+    return 0;
+  }
+  /// How long the slowest of some requests of a well-behaved client took.
+  double others_ms(int requests = 20) const {
+    Caller good(daemon.url(), daemon.token());
+    double slowest = 0;
+    for (int i = 0; i < requests; ++i) {
+      const auto began = Clock::now();
+      const Reply reply = good.get("/v1/whoami");
+      REQUIRE_MESSAGE(reply.status == 200, reply.trouble);
+      slowest = std::max(slowest, ms_since(began));
+    }
+    return slowest;
+  }
+};
+
+// Far above what is normal, far below what a client would notice as an outage.
+constexpr double served_ms = 500;
+
+TEST_CASE("a byte now and then, and bodies that never come: told so in time, others are served") {
+  Walls walls({"--header-timeout-ms", "1000", "--body-timeout-ms", "1500"});
+  const Raws headers = walls.connect(200), bodies = walls.connect(200);
+  for (const auto& raw : bodies)
+    raw->send("POST /v1/jobs HTTP/1.1\r\nHost: h\r\nContent-Length: 1000\r\n\r\n");
+  const auto began = Clock::now();
+  const std::string drip = "GET /healthz HTTP/1.1\r\nHost: h\r\nX: " + std::string(1'000, 'x');
+  for (std::size_t i = 0; ms_since(began) < 2'500; ++i) {
+    for (const auto& raw : headers) raw->send(drip.substr(i, 1));
+    for (const auto& raw : bodies) raw->send("x");
+    CHECK(walls.others_ms(2) < served_ms);
+    rest(50);
+  }
+  for (const auto& raw : headers) CHECK(raw->status() == 408);
+  for (const auto& raw : bodies) CHECK(raw->status() == 408);
 }
 
-std::string said(Caller& caller, std::int64_t job) {
-  return caller.get("/v1/jobs/" + std::to_string(job) + "/output").body;
+TEST_CASE("bodies without an end and headers without an end are cut off") {
+  Walls walls({});
+  const std::string chunk = "4000\r\n" + std::string(0x4000, 'x') + "\r\n";
+  const auto endless = [&](const std::string& head, const std::string& more) {
+    {
+      const Raw raw(walls.port());
+      raw.send(head);
+      std::size_t sent = 0;
+      while (sent < 256 * 1024 * 1024 && raw.send(more)) sent += more.size();
+      CHECK(sent < 64 * 1024 * 1024);
+    }
+    const Raw raw(walls.port());
+    raw.send(head);
+    for (std::size_t sent = 0; sent < 2 * 1024 * 1024 && raw.send(more);) sent += more.size();
+    return raw.status();
+  };
+  const std::string post = "POST /v1/jobs HTTP/1.1\r\nHost: h\r\n";
+  CHECK(endless(post + "Transfer-Encoding: chunked\r\n\r\n", chunk) == 413);
+  CHECK(endless("GET / HTTP/1.1\r\nHost: h\r\n", "X-Header: " + std::string(500, 'y') + "\r\n") ==
+        431);
+  CHECK(endless("GET /" + std::string(1'000, 'a'), std::string(10'000, 'a')) == 431);
+  CHECK(endless(post + "Content-Length: 99999999\r\n\r\n", chunk) == 413);
+  CHECK(endless(post + "Transfer-Encoding: chunked\r\n\r\n", "1;" + std::string(50'000, 'e')) ==
+        400);
+  CHECK(walls.others_ms() < served_ms);
+  CHECK(walls.rss_kib() < 200'000);
+}
+
+TEST_CASE("what two servers could understand in two ways is refused") {
+  Walls walls({});
+  const std::string post = "POST /v1/quote HTTP/1.1\r\nHost: h\r\n";
+  const std::string get = "GET /healthz HTTP/1.1\r\nHost: h\r\n";
+  for (const std::string& text : std::vector<std::string>{
+           post + "Transfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\nx",
+           post + "Transfer-Encoding: chunked\r\n\r\n10000000000000000\r\nx",
+           post + "Transfer-Encoding: chunked\r\n\r\n-1\r\nx",
+           post + "Transfer-Encoding: chunked\r\n\r\n0x4\r\nbody\r\n0\r\n\r\n",
+           post + "Transfer-Encoding: chunked\r\n\r\n4\r\nbodyX\r\n0\r\n\r\n",
+           post + "Transfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n",
+           post + "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+           post + "Content-Length: 4\r\nContent-Length: 5\r\n\r\nbody",
+           post + "Content-Length: +4\r\n\r\nbody",
+           post + "Content-Length: 4,4\r\n\r\nbody",
+           post + "Content-Length : 4\r\n\r\nbody",
+           get + "X: a\rb: c\r\n\r\n",
+           get + "X: a\0b\r\n\r\n" + std::string(1, '\0') + "\r\n\r\n",
+           get + "X\r\n\r\n",
+           get + "Host: i\r\n\r\n",
+           "GET /healthz HTTP/1.1\r\n\r\n",
+           "GET  /healthz HTTP/1.1\r\nHost: h\r\n\r\n",
+           "GET /healthz HTTP/1.9\r\nHost: h\r\n\r\n",
+           "GET healthz HTTP/1.1\r\nHost: h\r\n\r\n",
+           "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"
+           "aaaaaaaa\r\n\r\n"}) {
+    CAPTURE(text);
+    const Raw raw(walls.port());
+    raw.send(text);
+    const int status = raw.status();
+    CHECK((status == 400 || status == 413));
+  }
+  // What is sent back is never taken for a header.
+  const Raw raw(walls.port());
+  raw.send("GET /v1/whoami%0d%0aSet-Cookie:%20a=b?%0d%0aX: 1 HTTP/1.1\r\nHost: h\r\n\r\n");
+  CHECK(raw.read_until("}").find("\nSet-Cookie") == std::string::npos);
+  CHECK(walls.others_ms() < served_ms);
+}
+
+TEST_CASE("a thousand requests in one piece are answered in order, beside others") {
+  Walls walls({});
+  const Raw raw(walls.port());
+  std::string many;
+  for (int i = 0; i < 1'000; ++i) {
+    many += i % 2 ? "GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n"
+                  : "GET /v1/nothing HTTP/1.1\r\nHost: h\r\n\r\n";
+  }
+  many += "GET /healthz HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
+  raw.send(many);
+  CHECK(walls.others_ms() < served_ms);
+  const std::string all = raw.read_until("");
+  std::string order;
+  for (std::size_t at = 0; (at = all.find("HTTP/1.1 ", at)) != std::string::npos; ++at)
+    order += all[at + 9];
+  std::string expected;
+  for (int i = 0; i < 1'000; ++i) expected += i % 2 ? '2' : '4';
+  CHECK(order == expected + "2");
+}
+
+TEST_CASE("unfinished requests of all clients together have a bound") {
+  Walls walls({"--body-timeout-ms", "20000"});
+  Raws all = walls.connect(600);
+  const std::string half = "POST /v1/jobs HTTP/1.1\r\nHost: h\r\nContent-Length: 1048576\r\n\r\n" +
+                           std::string(1'000'000, 'x');
+  for (const auto& raw : all) raw->send(half);
+  CHECK(walls.others_ms() < served_ms);
+  CHECK(walls.rss_kib() < 450'000);
+  CHECK(all.back()->status() == 503);
+  all.clear();
+  CHECK(within(10, [&] {
+    const Raw raw(walls.port());
+    raw.send(half);
+    raw.send(std::string(48'576, 'x'));
+    return raw.status() == 401;  // taken, and looked at
+  }));
+}
+
+TEST_CASE("ten thousand idle connections: little memory each, and the next request at once") {
+  Walls walls({"--idle-timeout-ms", "600000"});
+  rlimit files{};
+  REQUIRE(::getrlimit(RLIMIT_NOFILE, &files) == 0);
+  const auto wanted = std::min<std::size_t>(10'000, files.rlim_cur / 2);
+  CHECK(walls.others_ms() < served_ms);
+  const std::int64_t before = walls.rss_kib();
+  const Raws all = walls.connect(wanted);
+  const std::string get = "GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n";
+  for (const auto& raw : all) {
+    raw->send(get);
+    CHECK(raw->status() == 200);
+  }
+  const double each_kib =
+      static_cast<double>(walls.rss_kib() - before) / static_cast<double>(wanted);
+  MESSAGE(wanted, " idle connections, ", each_kib, " KiB each");
+  CHECK(each_kib < 32);
+  double slowest = 0;
+  for (std::size_t i = 0; i < wanted; i += wanted / 50) {
+    const auto began = Clock::now();
+    all[i]->send(get);
+    CHECK(all[i]->status() == 200);
+    slowest = std::max(slowest, ms_since(began));
+  }
+  CHECK(slowest < served_ms);
+  CHECK(walls.others_ms() < served_ms);
+}
+
+TEST_CASE("idle and half-open clients are let go in time") {
+  Walls walls({"--idle-timeout-ms", "500"});
+  const Raws silent = walls.connect(50);
+  const Raw used(walls.port());
+  used.send("GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n");
+  CHECK(used.status() == 200);
+  const auto began = Clock::now();
+  for (const auto& raw : silent) CHECK(raw->read_until("").empty());
+  CHECK(used.read_until("").empty());
+  CHECK(ms_since(began) < 3'000);
+}
+
+TEST_CASE("no descriptors left: it says so, serves those it has, and the others once there are") {
+  Walls walls({}, [] {
+    const rlimit few{.rlim_cur = 90, .rlim_max = 90};
+    ::setrlimit(RLIMIT_NOFILE, &few);
+  });
+  Caller officer(walls.daemon.url(), walls.daemon.token());
+  REQUIRE(officer.get("/v1/whoami").status == 200);
+  Raws busy = walls.connect(150);
+  for (const auto& raw : busy) raw->send("GET /healthz HTTP/1.1\r\n");
+  rest(300);
+  CHECK(walls.daemon.words().find("no new connection can be taken") != std::string::npos);
+  busy.front()->send("Host: h\r\n\r\n");
+  CHECK(busy.front()->status() == 200);
+  const std::string words = walls.daemon.words();
+  CHECK(std::count(words.begin(), words.end(), '\n') < 50);
+  busy.clear();
+  CHECK(walls.others_ms() < 3'000);
+
+  // Idle ones make room by themselves.
+  Raws idle = walls.connect(150);
+  CHECK(walls.others_ms() < 5'000);
+}
+
+TEST_CASE(
+    "TERM: what is under way is finished, and then it is over; who takes too long is cut off") {
+  Walls walls({"--drain-ms", "1500"});
+  Caller officer(walls.daemon.url(), walls.daemon.token());
+  const Raw slow(walls.port()), stuck(walls.port()), idle(walls.port());
+  slow.send("GET /healthz HTTP/1.1\r\n");
+  stuck.send("GET /healthz HTTP/1.1\r\n");
+  rest(100);
+  const auto began = Clock::now();
+  walls.daemon.signal(SIGTERM);
+  rest(300);
+  CHECK(idle.read_until("").empty());
+  slow.send("Host: h\r\n\r\n");
+  CHECK(slow.read_until("").find("Connection: close") != std::string::npos);
+  CHECK(walls.daemon.wait().code == 0);
+  CHECK(ms_since(began) > 1'300);
+  CHECK(ms_since(began) < 6'000);
 }
 
 }  // namespace
-
-TEST_CASE("as root, a job reads nothing of the service's and stops nothing") {
-  if (::geteuid() != 0) {
-    MESSAGE("not root: as an ordinary user jobs can, and the service says so at its start");
-    return;
-  }
-  TestFolder folder;
-  Daemon service({.state = folder.state(), .work = folder.work()});
-  REQUIRE(service.start());
-  Caller officer(service.url(), service.token());
-  declare_fleet(officer);
-
-  const std::string pid = std::to_string(service.process());
-  const std::string state = folder.state();
-  const std::int64_t job = submit(
-      officer,
-      "#!/bin/sh\n"
-      "try() { \"$@\" >/dev/null 2>&1 && echo \"COULD: $*\"; }\n"
-      "id -u\n"
-      "for f in admin.token journal.db history.db url lock attempts output snapshots; do\n"
-      "  try ls " +
-          state + "/$f; try cat " + state +
-          "/$f\ndone\n"
-          "try ls " +
-          state + "; try cd " + state + "; try touch " + state +
-          "/mine\n"
-          "try ls " +
-          folder.work() + "; try touch " + folder.work() +
-          "/mine\n"
-          "try sh -c 'echo x >> " +
-          folder.work() +
-          "/.slurm/srun'\n"
-          "for s in 0 TERM KILL STOP USR1; do\n"
-          "  try kill -$s " +
-          pid +
-          "; try kill -$s $PPID\ndone\n"
-          "for f in mem environ maps fd root cwd; do try ls /proc/" +
-          pid + "/$f/; try cat /proc/" + pid +
-          "/$f\ndone\n"
-          "try sh -c 'echo 1 > /proc/" +
-          pid +
-          "/oom_score_adj'\n"
-          "supervisor=$(ps -o ppid= -p $PPID 2>/dev/null || cut -d' ' -f4 /proc/$PPID/stat)\n"
-          "try kill -KILL $supervisor\n"
-          "ls /proc/self/fd | tr '\\n' ' '; echo\n"
-          "env | grep -c -E 'tnb_|TOKEN'\n"
-          "true\n");
-  CHECK(state_after(officer, job) == "completed");
-  const std::string text = said(officer, job);
-  CAPTURE(text);
-  CHECK(text.find("COULD") == std::string::npos);
-  CHECK(text.starts_with("65534\n"));
-  CHECK(text.find("0 1 2 3 \n0\n") != std::string::npos);  // 3 is that of ls itself
-  CHECK(service.runs());
-  CHECK(officer.get("/v1/whoami").status == 200);
-}
-
-TEST_CASE("as an ordinary user the service warns at its start") {
-  if (::geteuid() != 0) {
-    TestFolder folder;
-    Daemon service({.state = folder.state(), .work = folder.work()});
-    REQUIRE(service.start());
-    CHECK(service.words().find("not running as root") != std::string::npos);
-    return;
-  }
-  TestFolder folder;
-  ::chmod(folder.path().c_str(), 0777);
-  for (const std::string& own : {folder.state(), folder.work()}) [[maybe_unused]]
-    const int changed = ::chown(own.c_str(), 65'534, 65'534);
-  Daemon service({.state = folder.state(), .work = folder.work(), .before_exec = [] {
-                    if (::setgid(65'534) != 0 || ::setuid(65'534) != 0) ::_exit(99);
-                  }});
-  if (!service.start()) {  // this account may not run the program from where it was built
-    MESSAGE("skipped: " << service.words());
-    return;
-  }
-  CHECK(service.words().find("not running as root") != std::string::npos);
-  CHECK(service.words().find("root ではないため") != std::string::npos);
-}
-
-TEST_CASE("an array's tasks get their own indexes, files and variables") {
-  TestFolder folder;
-  Daemon service({.state = folder.state(), .work = folder.work()});
-  REQUIRE(service.start());
-  Caller officer(service.url(), service.token());
-  declare_fleet(officer);
-
-  const std::int64_t first = submit(
-      officer,
-      "#!/bin/sh\necho $SLURM_ARRAY_TASK_ID $TENBIN_TASK $SLURM_ARRAY_TASK_COUNT "
-      "$SLURM_ARRAY_TASK_MAX $SLURM_JOB_NAME $SLURM_JOB_ACCOUNT $SLURM_CPUS_PER_TASK \"$1\"\n",
-      R"(, "argv": ["an argument"], "array": "3,10-20:5", "output": "out/%x.%a.%3j")",
-      R"(, "name": "a/b", "cpus": 2)");
-  const char* const indexes[] = {"3", "10", "15", "20"};
-  for (int task = 0; task < 4; ++task) {
-    const std::int64_t job = first + task;
-    CHECK(state_after(officer, job) == "completed");
-    const std::string line =
-        std::string(indexes[task]) + " " + indexes[task] + " 4 20 a/b project 2 an argument\n";
-    CHECK(said(officer, job) == line);
-    std::string id = std::to_string(job);
-    const std::string work = folder.work() + "/" + id;
-    while (id.size() < 3) id.insert(0, "0");
-    CHECK(contents(work + "/out/a_b." + indexes[task] + "." + id) == line);
-  }
-  // The count of tasks is that of the indexes.
-  const Reply wrong = officer.post(
-      "/v1/jobs", R"({"project": "project", "gpus": 1, "time_limit_ms": 1000, "tasks": 3,)"
-                  R"( "run": {"argv": ["true"], "array": "0-3"}})");
-  CHECK(wrong.status == 400);
-  CHECK(wrong.text("code") == "invalid_field");
-}
-
-TEST_CASE("output is answered when it comes, when the job ends, and when the time is up") {
-  TestFolder folder;
-  Daemon service({.state = folder.state(), .work = folder.work()});
-  REQUIRE(service.start());
-  Caller officer(service.url(), service.token());
-  declare_fleet(officer);
-  using Clock = std::chrono::steady_clock;
-  const auto since = [](Clock::time_point begin) {
-    return std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - begin).count();
-  };
-
-  const std::int64_t job =
-      submit(officer, "#!/bin/sh\nsleep 1\necho one\nsleep 1\necho two >&2\nsleep 1.5\n");
-  const std::string output = "/v1/jobs/" + std::to_string(job) + "/output";
-  auto begin = Clock::now();
-  Reply reply = officer.get(output + "?wait_ms=20000");
-  CHECK(reply.body == "one\n");
-  CHECK(reply.headers["Tenbin-Job-State"] == "running");
-  CHECK(reply.headers["Tenbin-Attempt"] == "1");
-  CHECK(reply.headers["Tenbin-Next-Offset"] == "4");
-  CHECK(since(begin) > 500);
-
-  begin = Clock::now();
-  reply = officer.get(output + "?offset=4&wait_ms=300");
-  CHECK(reply.status == 200);
-  CHECK(reply.body.empty());
-  CHECK(since(begin) >= 250);
-  CHECK(since(begin) < 1'500);
-  CHECK(reply.headers["Tenbin-Next-Offset"] == "4");
-
-  CHECK(officer.get(output + "?stream=stderr&wait_ms=20000").body == "two\n");
-  begin = Clock::now();
-  reply = officer.get(output + "?offset=4&wait_ms=20000");
-  CHECK(reply.body.empty());
-  CHECK(reply.headers["Tenbin-Job-State"] == "completed");
-  CHECK(since(begin) < 10'000);
-  CHECK(officer.get(output + "?wait_ms=60001").status == 400);
-
-  // Who waits is answered when the service is told to end.
-  const std::int64_t quiet = submit(officer, "#!/bin/sh\nsleep 30\n");
-  begin = Clock::now();
-  std::optional<Ended> ended;
-  CHECK(within(5, [&] {
-    return officer.get("/v1/jobs/" + std::to_string(quiet)).text("state") == "running";
-  }));
-  service.signal(SIGTERM);
-  ended = service.wait(20);
-  CHECK(ended->code == 0);
-  CHECK(since(begin) < 15'000);
-}
-
-TEST_CASE("a job that must not run twice does not, and one that may does") {
-  TestFolder folder;
-  Daemon service({.state = folder.state(), .work = folder.work(), .lease_ms = 500});
-  REQUIRE(service.start());
-  const std::string script = "#!/bin/sh\necho run >> runs\nsleep 20\n";
-  Caller officer(service.url(), service.token());
-  declare_fleet(officer);
-  const std::int64_t once = submit(officer, script, R"(, "requeue": false)"),
-                     again = submit(officer, script);
-  const auto runs = [&](std::int64_t job) {
-    return lines(folder.work() + "/" + std::to_string(job) + "/runs").size();
-  };
-  REQUIRE(within(10, [&] { return runs(once) == 1 && runs(again) == 1; }));
-  service.kill9();
-  rest(2'500);  // longer than the lease: both are lost
-  REQUIRE(service.start());
-  Caller later(service.url(), service.token());
-  CHECK(state_after(later, once) == "failed");
-  CHECK(within(10, [&] { return runs(again) == 2; }));
-  CHECK(runs(once) == 1);
-  later.post("/v1/jobs/" + std::to_string(again) + "/cancel", "{}");
-  CHECK(state_after(later, again) == "cancelled");
-}
+}  // namespace tenbin::faults
