@@ -33,6 +33,8 @@ std::vector<std::string> examples() {
       "30,40,1\n",
       "POST /v1/jobs?after=1 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}",
       R"({"a":[1,-2,18446744073709551615,1.5e3,true,null],"b":{"c":"\u3042\"\\ text"}})",
+      "# settings\nstate = \"/var/lib/x\"\nport = 7411\nlease_ms = 10_000\nlog = 'json'\n"
+      "metrics_listen = \"[::1]:9411\"\n",
   };
   Dice dice(1);
   Story story(dice);

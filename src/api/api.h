@@ -32,6 +32,10 @@ class Api {
   explicit Api(Live& live);
   ~Api();
 
+  /// Answers GET /metrics for those who may see everything. Set before the server starts; without
+  /// it there is no such address. Called on a thread that may take its time.
+  void serve_metrics(std::function<net::Response()> metrics) { metrics_ = std::move(metrics); }
+
   /// The server's handler.
   void handle(net::Request&& request, net::Reply reply);
   /// From the publisher, after each commit: answers those who wait for a job.
@@ -87,6 +91,7 @@ class Api {
   void expire_waiters();
 
   Live& live_;
+  std::function<net::Response()> metrics_;
   JsonDocument document_;  // the I/O thread's
 
   std::mutex mutex_;
