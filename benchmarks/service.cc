@@ -437,9 +437,9 @@ std::vector<Measurement> backup_live(const Options& options) {
     std::atomic<bool> done = false;
     const double began = now_s();
     std::thread backup([&] {
-      const pid_t child = spawn({"tenbin", "backup", folder / ("backup" + std::to_string(round)),
-                                 "--state", state},
-                                {}, true);
+      const pid_t child =
+          spawn({"tenbin", "backup", folder / ("backup" + std::to_string(round)), "--state", state},
+                {}, true);
       int status = 0;
       ::waitpid(child, &status, 0);
       if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) give_up("tenbin backup failed");

@@ -164,9 +164,8 @@ void Api::handle(net::Request&& request, net::Reply reply) {
         language));
   }
   if (request.trace) {
-    live_.read([&](const World& world) {
-      request.trace->person = world.persons.at(caller->person).name;
-    });
+    live_.read(
+        [&](const World& world) { request.trace->person = world.persons.at(caller->person).name; });
   }
   const auto call = std::make_shared<Call>(
       Call{std::move(request), std::move(reply), *caller, std::move(*path), std::move(*query)});

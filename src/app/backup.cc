@@ -1,5 +1,7 @@
 // `tenbin backup` and `tenbin restore`: the words around src/operate/backup.h.
 
+#include "operate/backup.h"
+
 #include <fmt/format.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -16,7 +18,6 @@
 #include "api/text.h"
 #include "app/serve.h"
 #include "codec/hash.h"
-#include "operate/backup.h"
 
 namespace tenbin {
 
@@ -45,8 +46,10 @@ constexpr std::string_view backup_help =
 constexpr std::string_view restore_help =
     "tenbin restore BACKUP --state DIR\n"
     "\n"
-    "Makes the state folder DIR of a backup. DIR must not exist or be empty. Every file is compared\n"
-    "with the manifest and the whole journal is verified before DIR appears. Jobs that ran when the\n"
+    "Makes the state folder DIR of a backup. DIR must not exist or be empty. Every file is "
+    "compared\n"
+    "with the manifest and the whole journal is verified before DIR appears. Jobs that ran when "
+    "the\n"
     "backup was made wait in the queue again and are not charged for that run; their next run is\n"
     "another attempt, in a new epoch. Stop the old service first, and wait one lease.\n"
     "\n"

@@ -60,7 +60,8 @@ constexpr std::string_view serve_help =
     "サービスを起動します。既定では 127.0.0.1:7411 で待ち受けます。停止後も実行中のジョブは "
     "リース期間（--lease-ms）の間続きます。\n"
     "root で起動した場合、ジョブは --job-account で実行され、root では実行されません。\n"
-    "設定はフラグ、環境変数（--port なら TENBIN_PORT）、設定ファイル、既定値（括弧内）の順に優先されます。\n"
+    "設定はフラグ、環境変数（--port なら "
+    "TENBIN_PORT）、設定ファイル、既定値（括弧内）の順に優先されます。\n"
     "\n"
     "  --config FILE     settings to read / 読み込む設定ファイル\n"
     "  --check-config    only say whether the settings are right / 設定を検査して終了する\n"
@@ -92,7 +93,8 @@ Result<std::string> read_config(const std::string& path) {
   struct stat about{};
   if (::stat(path.c_str(), &about) != 0) return failed(path + ": " + std::strerror(errno));
   if (!S_ISREG(about.st_mode)) return failed(path + ": it is not a plain file");
-  if (about.st_mode & S_IWOTH) return failed(path + ": everybody may write it; run chmod o-w on it");
+  if (about.st_mode & S_IWOTH)
+    return failed(path + ": everybody may write it; run chmod o-w on it");
   if (about.st_size > 1024 * 1024) return failed(path + ": it is longer than 1 MiB");
   std::ifstream file(path, std::ios::binary);
   std::string text((std::istreambuf_iterator<char>(file)), {});
@@ -132,8 +134,9 @@ std::optional<int> read_settings(const std::vector<std::string>& words, Settings
       const std::vector<std::string_view> names(flags.begin(), flags.end());
       const auto near = operate::did_you_mean(word.substr(0, word.find('=')), names);
       mistakes.push_back(
-          {word, near ? fmt::format("is not an option; did you mean {}?", *near)
-                      : std::string("is not an option; see tenbin serve --help"),
+          {word,
+           near ? fmt::format("is not an option; did you mean {}?", *near)
+                : std::string("is not an option; see tenbin serve --help"),
            near ? fmt::format("という指定はできません。{} ではありませんか", *near)
                 : std::string("という指定はできません。tenbin serve --help を参照してください")});
     }
@@ -311,9 +314,9 @@ int serve(const std::vector<std::string>& words) {
   ::umask(077);
   std::set_new_handler(out_of_memory);
 
-  operate::LogWriter writer(2, log_format(settings.text("log")),
-                            position_in<LogLevel>(settings.text("log_level"),
-                                                  {"debug", "info", "warning", "error"}));
+  operate::LogWriter writer(
+      2, log_format(settings.text("log")),
+      position_in<LogLevel>(settings.text("log_level"), {"debug", "info", "warning", "error"}));
   const Log log = writer.log();
   const auto refuse_to_start = [&](const std::string& what) {
     log(LogLevel::error, "start_failed", what);
@@ -463,14 +466,13 @@ int serve(const std::vector<std::string>& words) {
 
   Api api(**live);
   api.serve_metrics(metrics);
-  operate::Door door({.inner =
-                          [&](net::Request&& request, net::Reply reply) {
-                            api.handle(std::move(request), std::move(reply));
-                          },
-                      .access = position_in<operate::AccessLog>(
-                          settings.text("access_log"), {"off", "errors", "changes", "all"}),
-                      .log = log,
-                      .ready = ready});
+  operate::Door door(
+      {.inner = [&](net::Request&& request,
+                    net::Reply reply) { api.handle(std::move(request), std::move(reply)); },
+       .access = position_in<operate::AccessLog>(settings.text("access_log"),
+                                                 {"off", "errors", "changes", "all"}),
+       .log = log,
+       .ready = ready});
   net::Server server({.address = settings.text("address"),
                       .port = static_cast<std::uint16_t>(settings.number("port")),
                       .problem = server_problem},

@@ -20,7 +20,8 @@ struct LogField {
   bool is_number = false;  // `text` is a number in JSON's own notation
 
   LogField(std::string_view n, std::string_view t) : name(n), text(t) {}
-  LogField(std::string_view n, std::int64_t v) : name(n), text(std::to_string(v)), is_number(true) {}
+  LogField(std::string_view n, std::int64_t v)
+      : name(n), text(std::to_string(v)), is_number(true) {}
   LogField(std::string_view n, std::uint64_t v)
       : name(n), text(std::to_string(v)), is_number(true) {}
 };

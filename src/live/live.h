@@ -57,15 +57,15 @@ struct LiveSettings {
 
 /// What an operator watches, as it is at this moment. Counts are since the process began.
 struct LiveFigures {
-  std::uint64_t mailbox = 0;         // messages that wait for the owner
-  std::uint64_t sequence = 0;        // of the last record that was published
-  std::uint64_t history = 0;         // of the last record that the history has
-  std::uint64_t snapshot = 0;        // of the last record that a snapshot has; 0: there is none
-  Instant snapshot_at;               // when it was written or found; 0: never
-  Span committing;                   // for how long the present commit has taken; 0: none runs
-  std::uint64_t clock_steps = 0;     // the wall clock moved by more than a second by itself
-  LatencyFigures commit;             // of one transaction
-  SizeFigures batch;                 // messages decided together
+  std::uint64_t mailbox = 0;      // messages that wait for the owner
+  std::uint64_t sequence = 0;     // of the last record that was published
+  std::uint64_t history = 0;      // of the last record that the history has
+  std::uint64_t snapshot = 0;     // of the last record that a snapshot has; 0: there is none
+  Instant snapshot_at;            // when it was written or found; 0: never
+  Span committing;                // for how long the present commit has taken; 0: none runs
+  std::uint64_t clock_steps = 0;  // the wall clock moved by more than a second by itself
+  LatencyFigures commit;          // of one transaction
+  SizeFigures batch;              // messages decided together
   std::array<std::uint64_t, reason_table.size()> refused{};  // by Reason
 };
 

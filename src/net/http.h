@@ -33,7 +33,7 @@ struct Request {
   std::string query = {};   // still percent-encoded, what follows the first '?'
   Headers headers = {};
   std::string body = {};
-  std::string peer = {};  // numeric address of the other end, without its port
+  std::string peer = {};                     // numeric address of the other end, without its port
   std::shared_ptr<RequestTrace> trace = {};  // null if nobody watches
 
   std::string_view header(std::string_view name) const { return header_value(headers, name); }

@@ -197,9 +197,8 @@ struct Manifest {
 bool stays_inside(std::string_view name) {
   if (name.empty() || name.starts_with('/')) return false;
   const fs::path path(name);
-  return std::ranges::none_of(path, [](const fs::path& part) {
-    return part == ".." || part == "." || part.empty();
-  });
+  return std::ranges::none_of(
+      path, [](const fs::path& part) { return part == ".." || part == "." || part.empty(); });
 }
 
 Result<Manifest> read_manifest(const std::string& backup) {
@@ -274,9 +273,10 @@ Result<Backup> fill_backup(const BackupSettings& settings, const std::string& dr
     bool wanted;
     std::string from, name;
   };
-  for (const Extra& extra : {Extra{true, settings.state + "/quarantine", "quarantine"},
-                             Extra{!settings.config_file.empty(), settings.config_file, "tenbin.toml"},
-                             Extra{settings.token, settings.state + "/admin.token", "admin.token"}}) {
+  for (const Extra& extra :
+       {Extra{true, settings.state + "/quarantine", "quarantine"},
+        Extra{!settings.config_file.empty(), settings.config_file, "tenbin.toml"},
+        Extra{settings.token, settings.state + "/admin.token", "admin.token"}}) {
     if (!extra.wanted) continue;
     if (auto taken = take_file(extra.from, draft, extra.name, entries); !taken)
       return std::unexpected(taken.error());
@@ -285,8 +285,8 @@ Result<Backup> fill_backup(const BackupSettings& settings, const std::string& dr
     if (auto taken = take_tree(settings.state + "/output", draft, "output", entries); !taken)
       return std::unexpected(taken.error());
   }
-  if (auto written = write_file_durably(draft, std::string(manifest_name),
-                                        {manifest_text(*end, entries)});
+  if (auto written =
+          write_file_durably(draft, std::string(manifest_name), {manifest_text(*end, entries)});
       !written) {
     return std::unexpected(written.error());
   }
@@ -380,7 +380,8 @@ Result<Backup> back_up(const BackupSettings& asked, const Progress& progress) {
     return failed(settings.state + ": there is no journal.db in it to back up");
   struct stat about{};
   if (::lstat(to->c_str(), &about) == 0) {
-    return failed(*to + ": there is something already; name a folder that does not exist yet, for " +
+    return failed(*to +
+                  ": there is something already; name a folder that does not exist yet, for " +
                   "example with the date in it");
   }
   const std::string draft = *to + ".unfinished";
@@ -408,9 +409,10 @@ Result<Restored> restore(const std::string& backup, const std::string& state,
   const bool there = ::lstat(to->c_str(), &about) == 0;
   std::error_code trouble;
   if (there && (!S_ISDIR(about.st_mode) || !fs::is_empty(*to, trouble) || trouble)) {
-    return failed(*to +
-                  ": the folder is not empty; a backup is restored into a new or empty folder only, "
-                  "so that nothing is mixed or lost. Move it away, or name another one");
+    return failed(
+        *to +
+        ": the folder is not empty; a backup is restored into a new or empty folder only, "
+        "so that nothing is mixed or lost. Move it away, or name another one");
   }
   const std::string parent = fs::path(*to).parent_path().string();
   fs::create_directories(parent, trouble);

@@ -16,10 +16,10 @@ namespace tenbin::operate {
 
 struct BackupSettings {
   std::string state;
-  std::string to;           // must not exist
-  std::string config_file;  // the service's settings; empty: there are none
-  bool outputs = false;     // also what jobs wrote
-  bool token = false;       // also the first officer's token, a secret
+  std::string to;                      // must not exist
+  std::string config_file;             // the service's settings; empty: there are none
+  bool outputs = false;                // also what jobs wrote
+  bool token = false;                  // also the first officer's token, a secret
   std::uint64_t bytes_per_second = 0;  // 0: unlimited
 };
 
@@ -38,10 +38,10 @@ using Progress = std::function<void(std::uint64_t done, std::uint64_t of)>;
 Result<Backup> back_up(const BackupSettings& settings, const Progress& progress = {});
 
 struct Restored {
-  Verification found;  // what the backup's journal came to
-  std::uint64_t sequence = 0;  // of the backup's last record
-  Instant at;                  // when that was decided
-  std::string made;            // when the backup was made, as its manifest says
+  Verification found;               // what the backup's journal came to
+  std::uint64_t sequence = 0;       // of the backup's last record
+  Instant at;                       // when that was decided
+  std::string made;                 // when the backup was made, as its manifest says
   std::uint64_t attempts_lost = 0;  // ran when the backup was made
   std::uint64_t epoch = 0;          // of the restored journal
   bool has_token = false, has_settings = false, has_outputs = false;

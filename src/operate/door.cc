@@ -62,8 +62,8 @@ std::string route_of(std::string_view path) {
 
 bool is_request_id(std::string_view text) {
   return !text.empty() && text.size() <= 64 && std::ranges::all_of(text, [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           c == '-' || c == '_' || c == '.' || c == ':';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '_' || c == '.' || c == ':';
   });
 }
 
@@ -80,10 +80,9 @@ struct Door::State {
     const bool exists = status < 400 || status == 402 || status == 403 || status == 409;
     auto found = routes.find(Key{method, route, status});
     if (found == routes.end()) {
-      const bool known =
-          exists || std::ranges::any_of(routes, [&](const auto& one) {
-            return one.first.route == route && one.first.method == method;
-          });
+      const bool known = exists || std::ranges::any_of(routes, [&](const auto& one) {
+                           return one.first.route == route && one.first.method == method;
+                         });
       if (!known || routes.size() >= series_max) route = "other";
       found = routes.try_emplace(Key{method, route, status}).first;
     }
@@ -114,17 +113,17 @@ class Door::Sink final : public net::ReplySink {
     state_->count(usual ? method_ : "other", route_of(path_), status, us.count());
     const bool question = method_ == "GET" || method_ == "HEAD";
     const AccessLog access = state_->settings.access;
-    if (access == AccessLog::all || (access == AccessLog::changes && (!question || status >= 400)) ||
+    if (access == AccessLog::all ||
+        (access == AccessLog::changes && (!question || status >= 400)) ||
         (access == AccessLog::errors && status >= 400)) {
-      state_->settings.log(
-          status >= 500 ? LogLevel::error : LogLevel::info, "request", {},
-          {{"request", trace_->id},
-           {"person", trace_->person},
-           {"method", std::string_view(method_).substr(0, 16)},
-           {"path", std::string_view(path_).substr(0, 256)},  // without its query
-           {"status", std::int64_t{status}},
-           {"duration_us", std::int64_t{us.count()}},
-           {"peer", peer_}});
+      state_->settings.log(status >= 500 ? LogLevel::error : LogLevel::info, "request", {},
+                           {{"request", trace_->id},
+                            {"person", trace_->person},
+                            {"method", std::string_view(method_).substr(0, 16)},
+                            {"path", std::string_view(path_).substr(0, 256)},  // without its query
+                            {"status", std::int64_t{status}},
+                            {"duration_us", std::int64_t{us.count()}},
+                            {"peer", peer_}});
     }
     if (!response) return;  // dropped: so is ours, and the server answers for it
     response->headers.emplace_back("X-Request-Id", trace_->id);
@@ -150,8 +149,8 @@ void Door::handle(net::Request&& request, net::Reply reply) {
                   ? std::string(given)
                   : fmt::format("{}-{}", state_->prefix, state_->next.fetch_add(1) + 1);
   request.trace = trace;
-  net::Reply watched(
-      std::make_shared<Sink>(state_, std::move(reply), std::move(trace), request), 0);
+  net::Reply watched(std::make_shared<Sink>(state_, std::move(reply), std::move(trace), request),
+                     0);
 
   const bool get = request.method == "GET" || request.method == "HEAD";
   const Settings& settings = state_->settings;

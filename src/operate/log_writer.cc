@@ -122,8 +122,7 @@ void LogWriter::say(LogLine&& line) {
 
 void LogWriter::flush() {
   std::unique_lock lock(mutex_);
-  written_.wait_for(lock, std::chrono::seconds(1),
-                    [&] { return waiting_.empty() && !writing_; });
+  written_.wait_for(lock, std::chrono::seconds(1), [&] { return waiting_.empty() && !writing_; });
 }
 
 std::uint64_t LogWriter::dropped() const {
@@ -150,7 +149,8 @@ void LogWriter::write() {
         if (give_up) break;
         continue;
       }
-      const ssize_t n = ::write(fd_, now.data() + done, std::min<std::size_t>(now.size() - done, 4096));
+      const ssize_t n =
+          ::write(fd_, now.data() + done, std::min<std::size_t>(now.size() - done, 4096));
       if (n < 0 && errno != EINTR && errno != EAGAIN) break;  // nobody is there any more
       if (n > 0) done += static_cast<std::size_t>(n);
     }

@@ -198,8 +198,7 @@ std::string metrics_text(const Figures& f) {
   out.one("tenbin_journal_sequence", "counter", "Sequence of the last published record.",
           f.live.sequence);
   out.one("tenbin_epoch", "counter", "Epoch of the service.", f.world.epoch);
-  out.family("tenbin_commit_seconds", "histogram",
-             "How long one transaction of the journal took.");
+  out.family("tenbin_commit_seconds", "histogram", "How long one transaction of the journal took.");
   out.histogram<latency_limits>(f.live.commit, true);
   out.one("tenbin_commit_pending_seconds", "gauge",
           "For how long the present transaction has been under way; 0: none is.",
@@ -318,13 +317,14 @@ std::vector<Unready> why_unready(bool recovered, bool stopping, const LiveFigure
   std::vector<Unready> reasons;
   if (!recovered)
     reasons.push_back({"recovering", "the journal is being read", "ジャーナルを読み込んでいます"});
-  if (stopping) reasons.push_back({"stopping", "the service is stopping", "サービスを停止しています"});
+  if (stopping)
+    reasons.push_back({"stopping", "the service is stopping", "サービスを停止しています"});
   if (live.committing > limits.committing_max) {
-    reasons.push_back({"commit_hangs",
-                       fmt::format("the journal has not been written for {} s",
-                                   live.committing.count / 1'000),
-                       fmt::format("ジャーナルへの書き込みが {} 秒間終わっていません",
-                                   live.committing.count / 1'000)});
+    reasons.push_back(
+        {"commit_hangs",
+         fmt::format("the journal has not been written for {} s", live.committing.count / 1'000),
+         fmt::format("ジャーナルへの書き込みが {} 秒間終わっていません",
+                     live.committing.count / 1'000)});
   }
   if (process.disk_free_bytes < limits.disk_free_min_bytes) {
     reasons.push_back({"disk_nearly_full",
@@ -334,9 +334,10 @@ std::vector<Unready> why_unready(bool recovered, bool stopping, const LiveFigure
                                    process.disk_free_bytes / (1024 * 1024))});
   }
   if (live.sequence > live.history + limits.history_behind_max) {
-    reasons.push_back({"history_behind",
-                       fmt::format("the history is {} records behind", live.sequence - live.history),
-                       fmt::format("履歴が {} 件遅れています", live.sequence - live.history)});
+    reasons.push_back(
+        {"history_behind",
+         fmt::format("the history is {} records behind", live.sequence - live.history),
+         fmt::format("履歴が {} 件遅れています", live.sequence - live.history)});
   }
   return reasons;
 }

@@ -229,8 +229,8 @@ TEST_CASE("readiness says every reason why not") {
   const ProcessFigures roomy{.disk_free_bytes = 1ull << 40};
   CHECK(why_unready(true, false, {}, roomy, {}).empty());
   CHECK(ready_response({}).status == 200);
-  const auto reasons = why_unready(
-      false, true, {.sequence = 1'000'000, .committing = Span{11'000}}, {}, {});
+  const auto reasons =
+      why_unready(false, true, {.sequence = 1'000'000, .committing = Span{11'000}}, {}, {});
   CHECK(reasons.size() == 5);
   const net::Response response = ready_response(reasons);
   CHECK(response.status == 503);

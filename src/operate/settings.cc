@@ -239,8 +239,8 @@ std::string Settings::print() const {
   for (const Setting& setting : table) {
     const Value& value = values_.find(setting.name)->second;
     const bool bare = setting.kind == Kind::number || setting.kind == Kind::toggle;
-    const std::string assignment = fmt::format("{} = {}", setting.name,
-                                               bare ? value.text : quoted(value.text));
+    const std::string assignment =
+        fmt::format("{} = {}", setting.name, bare ? value.text : quoted(value.text));
     // What may not stand in a file, or is said by nobody, stands there as a remark.
     const bool unsaid = value.text.empty() || setting.flag_only;
     out += fmt::format("{}{:<40} # {}\n", unsaid ? "# " : "", assignment, value.origin);
@@ -256,8 +256,9 @@ std::optional<Mistake> Settings::take(const Setting& setting, const std::string&
   switch (setting.kind) {
     case Kind::text:
       if (value.empty() || value.find('\0') != std::string::npos || value.size() > 4096)
-        return mistake(fmt::format("{} must be a text of 1 to 4096 bytes", setting.name),
-                       fmt::format("{} には 1～4096 バイトの文字列を指定してください", setting.name));
+        return mistake(
+            fmt::format("{} must be a text of 1 to 4096 bytes", setting.name),
+            fmt::format("{} には 1～4096 バイトの文字列を指定してください", setting.name));
       break;
     case Kind::number: {
       const auto number = whole_number(value);
@@ -315,8 +316,8 @@ std::vector<Mistake> Settings::read_toml(std::string_view text, const std::strin
     const std::string what(e.description());
     return {{place(path, e.source()), "not TOML: " + what, "TOML ではありません: " + what}};
   } catch (const std::exception& e) {
-    return {{path, std::string("cannot be read: ") + e.what(),
-             std::string("読めません: ") + e.what()}};
+    return {
+        {path, std::string("cannot be read: ") + e.what(), std::string("読めません: ") + e.what()}};
   }
   std::vector<std::string_view> names;
   for (const Setting& setting : table) {
@@ -342,8 +343,8 @@ std::vector<Mistake> Settings::read_toml(std::string_view text, const std::strin
     const std::string at = place(path, node.source());
     if (setting->flag_only) {
       mistakes.push_back(
-          {where, fmt::format("{} is for one start only: give the flag {}", key.str(),
-                              flag_of(*setting)),
+          {where,
+           fmt::format("{} is for one start only: give the flag {}", key.str(), flag_of(*setting)),
            fmt::format("{} は一度の起動だけのためのものです。{} を付けて起動してください",
                        key.str(), flag_of(*setting))});
       continue;
@@ -405,8 +406,8 @@ std::vector<Mistake> Settings::read_flags(const std::vector<std::string>& words,
       value = name.substr(equal + 1);
       name.resize(equal);
     }
-    const auto setting = std::ranges::find_if(
-        table, [&](const Setting& one) { return flag_of(one) == name; });
+    const auto setting =
+        std::ranges::find_if(table, [&](const Setting& one) { return flag_of(one) == name; });
     if (setting == std::end(table)) {
       rest.push_back(words[i]);
       continue;

@@ -58,8 +58,7 @@ Result<void> copy_database(const std::string& from, const std::string& to, CopyP
                    nullptr, nullptr) != SQLITE_OK) {
     return failure(target->get(), to, "prepare it");
   }
-  sqlite3_backup* const backup =
-      sqlite3_backup_init(target->get(), "main", source->get(), "main");
+  sqlite3_backup* const backup = sqlite3_backup_init(target->get(), "main", source->get(), "main");
   if (!backup) return failure(target->get(), to, "begin the copy");
 
   std::int64_t page_bytes = 4096;
@@ -80,8 +79,8 @@ Result<void> copy_database(const std::string& from, const std::string& to, CopyP
     if (pace.bytes_per_second == 0) continue;
     const double due_s = static_cast<double>(done) * static_cast<double>(page_bytes) /
                          static_cast<double>(pace.bytes_per_second);
-    std::this_thread::sleep_until(began + std::chrono::duration_cast<Clock::duration>(
-                                              std::chrono::duration<double>(due_s)));
+    std::this_thread::sleep_until(
+        began + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(due_s)));
   }
   sqlite3_backup_finish(backup);
   if (code != SQLITE_DONE) {

@@ -33,8 +33,8 @@ class SqliteJournal : public Journal {
   ///
   /// Errors: the folder or the file is a symbolic link or belongs to another user; another process
   /// writes there (says which); the file is not a journal, or one of a format that we do not know.
-  static Result<std::unique_ptr<SqliteJournal>> open(const std::string& state_folder,
-                                                     Access access, Log log = {});
+  static Result<std::unique_ptr<SqliteJournal>> open(const std::string& state_folder, Access access,
+                                                     Log log = {});
   ~SqliteJournal() override;
 
   /// The sequences must go on from the last one without a gap; the first of all is 1.

@@ -146,9 +146,10 @@ Result<std::vector<std::string>> secure_state_folder(const std::string& given) {
                     "; give it back with chown");
     }
     if (about.st_mode & (S_IWGRP | S_IWOTH)) {
-      return failed(path +
-                    ": others may write to it, so what it says cannot be believed; look at it, then "
-                    "run chmod go-w on it");
+      return failed(
+          path +
+          ": others may write to it, so what it says cannot be believed; look at it, then "
+          "run chmod go-w on it");
     }
     if ((about.st_mode & 077) == 0) return {};
     if (::chmod(path.c_str(), about.st_mode & 0700) != 0) {

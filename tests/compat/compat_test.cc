@@ -31,7 +31,8 @@ std::vector<std::string> lasting(const std::string& words) {
       continue;
     }
     if (line.starts_with("verified: ")) lines.push_back(line.substr(0, line.find(" events")));
-    if (line.starts_with("credits: ") || line.starts_with("history digest: ")) lines.push_back(line);
+    if (line.starts_with("credits: ") || line.starts_with("history digest: "))
+      lines.push_back(line);
     line.clear();
   }
   return lines;
@@ -76,8 +77,9 @@ void make_one(const std::string& into) {
   post("/v1/tokens", R"({"person": "member", "label": "compat"})");
   // A refusal that is remembered.
   Rng rng{1};
-  CHECK(officer.post("/v1/jobs", R"({"project": "poor", "gpus": 1, "time_limit_ms": 1000})",
-                     uuid(rng)).status >= 400);
+  CHECK(officer
+            .post("/v1/jobs", R"({"project": "poor", "gpus": 1, "time_limit_ms": 1000})", uuid(rng))
+            .status >= 400);
   service.signal(SIGTERM);
   REQUIRE(service.wait().code == 0);
   const Verified v = verified(folder.state());

@@ -1,5 +1,5 @@
-// The surroundings are hostile or broken: what the service then does is written in docs/operating.md
-// and tried here.
+// The surroundings are hostile or broken: what the service then does is written in
+// docs/operating.md and tried here.
 
 #include <fcntl.h>
 #include <sched.h>
@@ -10,12 +10,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <chrono>
+#include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
-#include <atomic>
-#include <ctime>
 #include <thread>
 
 #include "faults/ledger.h"
@@ -136,7 +136,8 @@ TEST_CASE("a clock far ahead at the start is not believed, and one that is set l
     std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
     lot << R"({"items": [{"kind": "lot", "name": "short", "grant": "grant", "funder": "funder",
       "amount": {"amount": "1000", "currency": "USD"}, "valid_from": "2020-01-01T00:00:00Z", "expires": ")"
-        << text << R"("}, {"kind": "allocation", "name": "more", "grant": "grant", "project": "project",
+        << text
+        << R"("}, {"kind": "allocation", "name": "more", "grant": "grant", "project": "project",
       "amount": "1000", "lot": "short"}]})";
     const Reply reply = officer.post("/v1/apply", lot.str());
     REQUIRE_MESSAGE(reply.body.find("\"refused\":null") != std::string::npos, reply.body);
@@ -259,7 +260,7 @@ TEST_CASE("a state folder on a disk that may only be read is refused with the re
       const auto check = [&](bool good, int number) {
         if (!good && code == 0) {
           code = number;
-          std::fprintf(stderr, "walls_test: step %d\n%s\n", number, service.words().c_str());
+          std::fprintf(stderr, "surroundings_test: step %d\n%s\n", number, service.words().c_str());
         }
         return good;
       };
@@ -362,11 +363,10 @@ TEST_CASE("the log has a JSON object a line, with request ids and without secret
   REQUIRE(made.status == 201);
   const std::string secret = *made.text("token");
   Caller member(service.url(), secret);
-  const Reply job = member.send(
-      "POST", "/v1/jobs?note=query-secret",
-      R"({"project": "project", "gpus": 1, "time_limit_ms": 60000,
+  const Reply job = member.send("POST", "/v1/jobs?note=query-secret",
+                                R"({"project": "project", "gpus": 1, "time_limit_ms": 60000,
           "run": {"argv": ["sh", "-c", "echo argument-secret"], "environment": {"KEY": "environment-secret"}}})",
-      {{"X-Request-Id", "wall-7"}});
+                                {{"X-Request-Id", "wall-7"}});
   REQUIRE_MESSAGE(job.status == 201, job.body);
   CHECK(job.headers.at("X-Request-Id") == "wall-7");
   CHECK(Caller(service.url(), "tnb_wrong-secret").get("/v1/jobs").status == 401);
