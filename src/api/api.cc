@@ -11,8 +11,19 @@ net::Response ok(std::string body, int status) {
   return {.status = status, .content_type = "application/json", .body = std::move(body)};
 }
 
-Api::Api(Live& live) : live_(live), worker_([this] { work(); }) {
+namespace {
+constexpr std::size_t slow_threads = 4, forecasts_at_once = 2;
+}
+
+Api::Api(Live& live)
+    : live_(live),
+      hub_(live, {.slowly = [this](std::function<void()> work) { slowly(std::move(work)); },
+                  .wake = [this] { wake_streams_(); }}) {
   live_.watch([this](std::span<const Event> events, Instant) { seen(events); });
+  live_.watch_records([this](std::span<const Published> records, const World& world) {
+    hub_.published(records, world);
+  });
+  for (std::size_t i = 0; i < slow_threads; ++i) workers_.emplace_back([this] { work(); });
 }
 
 Api::~Api() {
@@ -36,7 +47,7 @@ void Api::stop() {
     stopping_ = true;
     wake_.notify_all();
   }
-  worker_.join();
+  for (std::thread& worker : workers_) worker.join();
   std::multimap<JobId, std::pair<CallPtr, Instant>> waiters;
   {
     const std::lock_guard lock(mutex_);
@@ -47,23 +58,30 @@ void Api::stop() {
 
 // ---- the slow thread ----
 
-void Api::slowly(std::function<void()> work) {
+void Api::slowly(std::function<void()> work, Slow kind) {
   const std::lock_guard lock(mutex_);
   if (stopping_) return;  // the reply is dropped and answered as a fault; the client asks again
-  slow_.push_back(std::move(work));
+  (kind == Slow::forecast ? forecasts_ : questions_).push_back(std::move(work));
   wake_.notify_one();
 }
 
 void Api::work() {
   std::unique_lock lock(mutex_);
   while (!stopping_) {
-    if (!slow_.empty()) {
-      const std::function<void()> next = std::move(slow_.front());
-      slow_.pop_front();
+    const bool forecasts = !forecasts_.empty() && forecasting_ < forecasts_at_once;
+    if (!questions_.empty() || forecasts) {
+      auto& queue = questions_.empty() ? forecasts_ : questions_;
+      const bool forecast = &queue == &forecasts_;
+      std::function<void()> next = std::move(queue.front());
+      queue.pop_front();
+      forecasting_ += forecast;
       lock.unlock();
       next();
+      next = nullptr;  // it may hold what takes the lock when it goes
       expire_waiters();
       lock.lock();
+      forecasting_ -= forecast;
+      if (forecast && !forecasts_.empty()) wake_.notify_one();
       continue;
     }
     if (waiters_.empty()) {
@@ -208,8 +226,9 @@ void Api::route(const CallPtr& call) {
   if (path.size() == 2) {
     if (noun == "quote") return post ? quote(call) : wrong_method("POST");
     if (noun == "apply") return post ? apply_all(call) : wrong_method("POST");
-    if (noun == "fleet") return get ? fleet(call) : wrong_method("GET");
-    if (noun == "statement") return get ? statement(call) : wrong_method("GET");
+    if (noun == "fleet") return get ? slowly([this, call] { fleet(call); }) : wrong_method("GET");
+    if (noun == "statement") return get ? slowly([this, call] { statement(call); }) : wrong_method("GET");
+    if (noun == "events") return get ? events(call) : wrong_method("GET");
     if (noun == "whoami") return get ? whoami(call) : wrong_method("GET");
     if (noun == "tokens") {
       if (post) return create_token(call);
@@ -236,7 +255,8 @@ void Api::route(const CallPtr& call) {
                        : noun.ends_with('s') ? noun.substr(0, noun.size() - 1)
                                              : std::string();
     if (!is_kind(kind)) return missing();
-    return get ? list(call, kind) : post ? declare(call, kind) : wrong_method("GET, POST");
+    if (get) return slowly([this, call, kind] { list(call, kind); });
+    return post ? declare(call, kind) : wrong_method("GET, POST");
   }
   if (path.size() == 4 && noun == "nodes") {
     if (path[3] != "drain" && path[3] != "resume" && path[3] != "evacuate") return missing();

@@ -7,6 +7,7 @@
 #include <mutex>
 #include <thread>
 
+#include "api/events.h"
 #include "api/fields.h"
 #include "live/live.h"
 #include "net/http_server.h"
@@ -26,7 +27,7 @@ struct Caller {
 /// nothing.
 ///
 /// Threads: `handle` on the I/O thread; answers to commands come from the publisher's; what reads
-/// files or the history, or runs the twin, goes to a thread of its own.
+/// files or the history, walks many rows, or runs the twin, goes to a few threads of its own.
 class Api {
  public:
   explicit Api(Live& live);
@@ -38,6 +39,9 @@ class Api {
 
   /// The server's handler.
   void handle(net::Request&& request, net::Reply reply);
+  /// `wake` is called when streams of events have news; the server's wake_streams. Before the
+  /// server starts.
+  void on_news(std::function<void()> wake) { wake_streams_ = std::move(wake); }
   /// From the publisher, after each commit: answers those who wait for a job.
   void seen(std::span<const Event> events);
   /// From now on nobody waits for a job: those who do are answered as things are.
@@ -57,6 +61,8 @@ class Api {
 
   void route(const CallPtr& call);
   std::optional<Caller> recognise(const net::Request& request) const;
+  /// Whose token this is, if it is valid now.
+  std::optional<Caller> caller_of(const World& world, const Hash& token, Language language) const;
 
   // Commands
   void ask(const CallPtr& call, Message message,
@@ -83,10 +89,16 @@ class Api {
   void list(const CallPtr& call, std::string_view kind);
   void fleet(const CallPtr& call);
   void whoami(const CallPtr& call);
+  void events(const CallPtr& call);
 
   bool may_see(const World& world, const Caller& caller, ProjectId project) const;
   bool may_see(const Caller& caller, std::string_view project) const;
-  void slowly(std::function<void()> work);
+  bool may_see(const World& world, const Caller& caller, const Happening& what) const;
+
+  /// Questions wait for files or walk many rows; forecasts copy the World and play it forward, which
+  /// can take seconds, so that they never have all the threads.
+  enum class Slow : std::uint8_t { question, forecast };
+  void slowly(std::function<void()> work, Slow kind = Slow::question);
   void work();
   void expire_waiters();
 
@@ -96,11 +108,17 @@ class Api {
 
   std::mutex mutex_;
   std::condition_variable wake_;
-  std::deque<std::function<void()>> slow_;
+  std::deque<std::function<void()>> questions_, forecasts_;
+  std::size_t forecasting_ = 0;
   std::multimap<JobId, std::pair<CallPtr, Instant>> waiters_;
   bool hurrying_ = false, stopping_ = false;
-  std::thread worker_;
+  std::function<void()> wake_streams_ = [] {};
+  EventHub hub_;
+  std::vector<std::thread> workers_;
 };
+
+/// The hash of the token that a request carries; that of nothing if it carries none.
+Hash token_hash(const net::Request& request);
 
 // ---- what the parts of the door share ----
 

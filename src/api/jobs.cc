@@ -489,7 +489,7 @@ void Api::quote(const CallPtr& call) {
     }
     out.end_array().end_object();
     call->reply(ok(std::move(text)));
-  });
+  }, Slow::forecast);
 }
 
 void Api::explain(const CallPtr& call, JobId id) {
@@ -594,7 +594,7 @@ void Api::explain(const CallPtr& call, JobId id) {
                    prediction ? text_of(prediction->at) : std::string());
     out.end_object();
     call->reply(ok(std::move(text)));
-  });
+  }, Slow::forecast);
 }
 
 }  // namespace tenbin

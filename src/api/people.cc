@@ -22,21 +22,26 @@ std::string new_secret() {
 
 }  // namespace
 
-std::optional<Caller> Api::recognise(const net::Request& request) const {
+// The secret is looked up by its hash: how long that takes tells nothing about any secret.
+Hash token_hash(const net::Request& request) {
   constexpr std::string_view scheme = "Bearer ";
   const std::string_view header = request.header("Authorization");
-  if (!header.starts_with(scheme)) return std::nullopt;
-  // The secret is looked up by its hash: how long that takes tells nothing about any secret.
-  const Hash hash = hash_of(header.substr(scheme.size()));
-  const Instant now = live_.now();
-  return live_.read([&](const World& world) -> std::optional<Caller> {
-    const auto found = world.index.tokens.find(hash);
-    if (found == world.index.tokens.end()) return std::nullopt;
-    const Token& token = world.tokens.at(found->second);
-    if (token.revoked || now >= token.expires) return std::nullopt;
-    return Caller{token.person, world.persons.at(token.person).role,
-                  language_of(request.header("Accept-Language"))};
-  });
+  return header.starts_with(scheme) ? hash_of(header.substr(scheme.size())) : Hash{};
+}
+
+std::optional<Caller> Api::recognise(const net::Request& request) const {
+  const Hash token = token_hash(request);
+  const Language language = language_of(request.header("Accept-Language"));
+  return live_.read([&](const World& world) { return caller_of(world, token, language); });
+}
+
+std::optional<Caller> Api::caller_of(const World& world, const Hash& hash,
+                                     Language language) const {
+  const auto found = world.index.tokens.find(hash);
+  if (found == world.index.tokens.end()) return std::nullopt;
+  const Token& token = world.tokens.at(found->second);
+  if (token.revoked || live_.now() >= token.expires) return std::nullopt;
+  return Caller{token.person, world.persons.at(token.person).role, language};
 }
 
 void Api::whoami(const CallPtr& call) {

@@ -128,7 +128,7 @@ net::Response server_problem(int status, std::string_view code) {
   struct Words {
     std::string_view code, english, japanese;
   };
-  static constexpr std::array<Words, 6> all{{
+  static constexpr std::array<Words, 8> all{{
       {"malformed_request", "this is not an HTTP/1.1 request",
        "HTTP/1.1 のリクエストとして読めません"},
       {"request_timeout", "the request did not arrive in time; send it again",
@@ -139,6 +139,10 @@ net::Response server_problem(int status, std::string_view code) {
        "サービスの不具合です。ログを確認してください"},
       {"too_many_connections", "too many connections; try again later",
        "接続が多すぎます。後で再試行してください"},
+      {"too_busy", "requests under way fill the room that there is for them; try again later",
+       "処理中の要求が多く、受け付けられません。後で再試行してください"},
+      {"too_many_streams", "too many streams of events are open; try again later",
+       "開いているイベントストリームが多すぎます。後で再試行してください"},
   }};
   for (const Words& w : all) {
     if (w.code == code) {

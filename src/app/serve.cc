@@ -5,6 +5,7 @@
 #include <pwd.h>
 #include <signal.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -155,6 +156,10 @@ std::optional<int> read_settings(const std::vector<std::string>& words, Settings
   }
   add(settings.read_environment([](const std::string& name) { return std::getenv(name.c_str()); }));
   add(settings.read_flags(words, rest));
+  if (settings.text("tls_cert").empty() != settings.text("tls_key").empty()) {
+    mistakes.push_back({"tls_cert, tls_key", "they go together: give both or neither",
+                        "両方を指定するか、どちらも指定しないでください"});
+  }
   for (const operate::Mistake& mistake : mistakes) {
     std::fprintf(stderr, "tenbin: serve: %s: %s\ntenbin: serve: %s: %s\n", mistake.where.c_str(),
                  mistake.english.c_str(), mistake.where.c_str(), mistake.japanese.c_str());
@@ -192,6 +197,42 @@ Instant last_alive(const std::string& state) {
   std::ifstream file(state + alive_file);
   std::int64_t ms = 0;
   return file >> ms && ms > 0 ? Instant{ms} : Instant{};
+}
+
+/// As many files as the system lets us have open, and no more connections than that leaves room
+/// for: the journal, its readers and the supervisors of jobs need descriptors too.
+void fit_connections(net::Limits& limits, const Log& log) {
+  constexpr rlim_t kept_back = 512;
+  rlimit files{};
+  if (::getrlimit(RLIMIT_NOFILE, &files) != 0) return;
+  files.rlim_cur = files.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &files);
+  if (::getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur == RLIM_INFINITY) return;
+  const rlim_t room = files.rlim_cur > 2 * kept_back ? files.rlim_cur - kept_back : kept_back;
+  if (limits.connections_max <= room) return;
+  log(LogLevel::warning, "fewer_connections",
+      fmt::format("at most {} connections instead of {}: the limit on open files is {} "
+                  "(LimitNOFILE, ulimit -n)",
+                  room, limits.connections_max, files.rlim_cur));
+  limits.connections_max = static_cast<std::size_t>(room);
+}
+
+net::Limits limits_of(const Settings& settings) {
+  net::Limits limits;
+  limits.connections_max = static_cast<std::size_t>(settings.number("connections_max"));
+  limits.connections_per_peer = static_cast<std::size_t>(settings.number("connections_per_peer"));
+  limits.streams_max = static_cast<std::size_t>(settings.number("streams_max"));
+  limits.body_max_bytes = static_cast<std::uint64_t>(settings.number("body_max_bytes"));
+  limits.header_timeout = Span{settings.number("header_timeout_ms")};
+  limits.body_timeout = Span{settings.number("body_timeout_ms")};
+  limits.idle_timeout = Span{settings.number("idle_timeout_ms")};
+  limits.stop_grace = Span{settings.number("drain_ms")};
+  // On loopback everybody has the same address; elsewhere one client must not take all the room.
+  const std::string& address = settings.text("address");
+  const bool loopback = address.starts_with("127.") || address == "::1";
+  if (settings.origin("connections_per_peer") == "default" && !loopback)
+    limits.connections_per_peer = 1'000;
+  return limits;
 }
 
 // What SQLite and the containers cannot get ends the process before anything half done is seen.
@@ -322,7 +363,6 @@ int serve(const std::vector<std::string>& words) {
     log(LogLevel::error, "start_failed", what);
     return 1;  // the writer's end flushes
   };
-
   const auto began = std::chrono::steady_clock::now();
   std::error_code made;
   std::filesystem::create_directories(std::filesystem::path(state).parent_path(), made);
@@ -339,6 +379,7 @@ int serve(const std::vector<std::string>& words) {
     Live* live = nullptr;
     exec::LocalExecutor* executor = nullptr;
     operate::Door* door = nullptr;
+    net::Server* server = nullptr;
   } watched;  // under figures_mutex
   std::atomic<bool> recovered = false, stopping = false;
   const auto ready = [&](const net::Request&) {
@@ -370,6 +411,8 @@ int serve(const std::vector<std::string>& words) {
                           executor.renewals_failed};
       figures.routes = now.door->routes();
       figures.open_requests = now.door->open_requests();
+      const auto server = now.server->figures();
+      figures.server = {server.connections, server.streams};
     }
     return operate::metrics_response(figures);
   };
@@ -473,15 +516,23 @@ int serve(const std::vector<std::string>& words) {
                                                  {"off", "errors", "changes", "all"}),
        .log = log,
        .ready = ready});
-  net::Server server({.address = settings.text("address"),
-                      .port = static_cast<std::uint16_t>(settings.number("port")),
-                      .problem = server_problem},
-                     [&](net::Request&& request, net::Reply reply) {
-                       door.handle(std::move(request), std::move(reply));
-                     });
+  net::Limits limits = limits_of(settings);
+  fit_connections(limits, log);
+  net::Server server(
+      {.address = settings.text("address"),
+       .port = static_cast<std::uint16_t>(settings.number("port")),
+       .tls_certificate = settings.text("tls_cert"),
+       .tls_key = settings.text("tls_key"),
+       .limits = limits,
+       .problem = server_problem,
+       .log = [&log](const std::string& line) { log(LogLevel::warning, "server", line); }},
+      [&](net::Request&& request, net::Reply reply) {
+        door.handle(std::move(request), std::move(reply));
+      });
+  api.on_news([&] { server.wake_streams(); });
   {
     const std::lock_guard lock(figures_mutex);
-    watched = {live->get(), executor->get(), &door};
+    watched = {live->get(), executor->get(), &door, &server};
   }
   const auto end = [&] {
     stopping = true;
@@ -511,7 +562,8 @@ int serve(const std::vector<std::string>& words) {
   }
   const bool v6 = settings.text("address").find(':') != std::string::npos;
   const std::string host = v6 ? "[" + settings.text("address") + "]" : settings.text("address");
-  const std::string url = fmt::format("http://{}:{}", host, server.port());
+  const std::string url = fmt::format(
+      "{}://{}:{}", settings.text("tls_key").empty() ? "http" : "https", host, server.port());
   if (auto written = write_private(state + "/url", url + "\n"); !written) {
     end();
     return refuse_to_start(written.error().what);

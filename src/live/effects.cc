@@ -42,6 +42,25 @@ AttemptSpec attempt_of(const World& world, JobId id, const Job& job) {
   return spec;
 }
 
+JobId job_of(const Event& event) {
+  return std::visit(
+      [](const auto& e) {
+        if constexpr (requires { JobId{e.job}; }) {
+          return JobId{e.job};
+        } else {
+          return JobId{};
+        }
+      },
+      event);
+}
+
+ProjectId project_of(const World& world, const Event& event) {
+  if (const auto* queued = std::get_if<JobQueued>(&event)) return queued->project;
+  const JobId id = job_of(event);
+  const Job* job = id ? world.jobs.find(id) : nullptr;
+  return job ? job->project : ProjectId{};
+}
+
 std::string shape_text(const Shape& shape) {
   std::string gpus = std::to_string(shape.gpus.count / 1'000);
   if (const std::int64_t part = shape.gpus.count % 1'000) {

@@ -433,6 +433,8 @@ void Live::publish() {
     lock.unlock();
 
     Followed followed{.sequence = batch->sequence, .chain = batch->chain};
+    std::vector<ProjectId> projects;
+    if (watch_records_) projects.resize(batch->facts.size());
     {
       // Before anyone can see it: who finds a job gone may at once ask the history for it.
       const std::lock_guard locked(mutex_);
@@ -443,12 +445,26 @@ void Live::publish() {
       for (const Entry& entry : batch->entries) {
         for (std::size_t i = entry.first; i < entry.last; ++i) {
           rows_of(reader_, batch->facts[i], entry.sequence, batch->at, followed);
+          if (watch_records_) projects[i] = project_of(reader_, batch->facts[i]);
           record(reader_, batch->facts[i], batch->at);
         }
       }
     }
     // The World that is followed now is only ever changed by this thread: reading it needs no lock.
     for (const Event& event : batch->facts.events()) tell_executor(event, reader_);
+    if (watch_records_) {
+      std::vector<Published> records;
+      for (const Entry& entry : batch->entries) {
+        if (entry.sequence == 0) continue;
+        const std::size_t count = entry.last - entry.first;
+        records.push_back({.sequence = entry.sequence,
+                           .at = batch->at,
+                           .by = entry.message.asked.by,
+                           .events = std::span<const Event>(batch->facts.events()).subspan(entry.first, count),
+                           .projects = std::span<const ProjectId>(projects).subspan(entry.first, count)});
+      }
+      if (!records.empty()) watch_records_(records, reader_);
+    }
     if (watch_ && batch->facts.size() > 0) watch_(batch->facts.events(), batch->at);
     for (Entry& entry : batch->entries) {
       if (!entry.message.reply) continue;

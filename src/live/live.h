@@ -47,6 +47,18 @@ struct Message {
   std::move_only_function<void(const Answer&)> reply;  // from the publisher's thread; may be empty
 };
 
+/// One record as it became visible, for who follows what happens. The spans live as long as the
+/// call.
+struct Published {
+  std::uint64_t sequence = 0;
+  Instant at;
+  PersonId by;  // none: the service itself
+  std::span<const Event> events;
+  /// For each event, the project of the job that it is about, which may be gone by now; none if it
+  /// is about no job.
+  std::span<const ProjectId> projects;
+};
+
 struct LiveSettings {
   std::uint64_t snapshot_every = 200'000;  // records
   std::string quarantine_file;             // request ids that broke a promise; empty: none is kept
@@ -96,6 +108,12 @@ class Live {
   /// start().
   void watch(std::function<void(std::span<const Event>, Instant)> watch) {
     watch_ = std::move(watch);
+  }
+
+  /// `watch(records, world)` is called from the publisher's thread after each commit, with the World
+  /// in which they are true. Set before start().
+  void watch_records(std::function<void(std::span<const Published>, const World&)> watch) {
+    watch_records_ = std::move(watch);
   }
 
   std::uint64_t sequence() const;  // of the last record that was published
@@ -157,6 +175,7 @@ class Live {
   LiveSettings settings_;
   Recovery recovery_;
   std::function<void(std::span<const Event>, Instant)> watch_;
+  std::function<void(std::span<const Published>, const World&)> watch_records_;
 
   World world_;  // the owner's
   std::set<RequestId> quarantined_;

@@ -39,6 +39,24 @@ struct Request {
   std::string_view header(std::string_view name) const { return header_value(headers, name); }
 };
 
+/// What is left of an answer that has no end yet: events as they happen, or a body that is too large
+/// to be held. It is asked for bytes when the client has taken those before, so that a slow client
+/// holds up nobody and takes no more memory than one part. Called on the server's I/O thread: it
+/// must not block and must not throw.
+class Stream {
+ public:
+  enum class Why {
+    ready,   // there may be something new, or the client has taken what it was given
+    quiet,   // nothing was sent for Limits::stream_quiet: a sign of life is due
+    ending,  // the server stops: last words, whatever is returned
+  };
+  enum class Then { goes_on, ends };
+
+  virtual ~Stream() = default;
+  /// Appends what there is to `out`, up to about `room` bytes; nothing if there is nothing yet.
+  virtual Then pull(std::string& out, std::size_t room, Why why) = 0;
+};
+
 struct Response {
   int status = 200;
   std::string content_type = {};  // left out when empty
@@ -47,6 +65,8 @@ struct Response {
   /// do not belong here. CR, LF and NUL in a value are sent as spaces, so that a value which came
   /// from outside cannot end the header.
   Headers headers = {};
+  /// If there is one, it follows `body`, in chunks. Server only.
+  std::shared_ptr<Stream> stream = {};
 
   std::string_view header(std::string_view name) const { return header_value(headers, name); }
 };

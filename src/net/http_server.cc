@@ -5,6 +5,7 @@
 #include <netinet/tcp.h>
 #include <pthread.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -31,11 +32,12 @@
 
 #include "base/assert.h"
 #include "net/request_parser.h"
+#include "net/tls.h"
 
 // How it is made. One thread runs everything below. A connection that waits for a request is a
 // socket and a place in a list: bytes are read into one buffer that all connections share, a parser
 // exists only between the first and the last byte of a request, and deadlines are the order of a
-// list, not a timer each.
+// list, not a timer each. A stream is asked for more when the socket has taken what there was.
 
 namespace tenbin::net {
 namespace {
@@ -52,13 +54,19 @@ constexpr std::chrono::milliseconds accept_pause{100};
 // would make its kernel throw our answer away.
 constexpr Span linger_timeout{2'000};
 constexpr int drains_per_turn = 16;
+constexpr std::size_t makes_room_for = 16;  // idle connections closed when descriptors are used up
+// Who has just come may have sent a request that we have not read yet.
+constexpr Span idle_enough{1'000};
+constexpr std::size_t drained_bytes_max = 16 * 1024 * 1024;
+constexpr std::chrono::seconds log_pause{10};
+// News are gathered for a quarter of a millisecond for each stream that is open.
+constexpr std::size_t streams_per_ms = 4;
+constexpr std::chrono::milliseconds gather_max{250};
+constexpr std::size_t pumps_per_turn = 32;
+constexpr int parts_per_turn = 4;
 
 std::chrono::milliseconds duration(Span span) {
   return std::chrono::milliseconds{span.count};
-}
-
-bool would_block(const error_code& ec) {
-  return ec == asio::error::would_block || ec == asio::error::try_again;
 }
 
 std::string errno_text(int error) {
@@ -74,13 +82,15 @@ void release(std::string& text) {
 /// so the list of each stage is in the order of deadlines.
 enum class Stage : std::uint8_t {
   idle,       // no byte of a request yet
-  reading,    // some bytes of a request
+  reading,    // some bytes of a header, or of a TLS handshake
+  body,       // the header is here
   answering,  // the handler has it; no deadline
   writing,    // the kernel took only a part of the answer
+  streaming,  // all that the stream had is sent; the deadline is that of a sign of life
   draining,   // all is said, the client still talks
   closed,
 };
-constexpr std::size_t stages = 5;
+constexpr std::size_t stages = 7;
 
 struct Connection {
   Connection(asio::io_context& io, std::uint64_t number) : socket(io), id(number) {}
@@ -96,11 +106,19 @@ struct Connection {
   bool keep_alive = true;
   bool without_body = false;              // the answer is to HEAD
   bool cut_short = false;                 // refused before its request was all here
+  bool chunked = false;                   // the stream
+  bool stream_over = false;               // its last bytes are on their way
+  bool takes_chunks = false;
+  std::unique_ptr<TlsConnection> tls;     // null: plain
+  std::shared_ptr<Stream> stream;
+  Clock::time_point writes_since;         // with Stage::writing
+  std::uint64_t held = 0;                 // of Loop::held_
   std::unique_ptr<RequestParser> parser;  // while a request comes in
   std::string received;                   // what the parser could not use yet
   std::string head;                       // of the answer
   std::string body;
   std::size_t written = 0;  // of both
+  std::size_t drained = 0;
 };
 using ConnectionPtr = std::shared_ptr<Connection>;
 
@@ -120,10 +138,15 @@ class Outbox final : public ReplySink {
   void post(Task task);
   void lead_to(Loop* loop);  // null: nowhere for now
   void close();
-  void take(std::vector<Delivery>& deliveries, std::vector<Task>& tasks);
+  void wake_streams();
+  /// True if streams are to be looked at.
+  bool take(std::vector<Delivery>& deliveries, std::vector<Task>& tasks);
   void enter_thread() { io_thread_.store(std::this_thread::get_id()); }
   void leave_thread() { io_thread_.store({}); }
   bool on_io_thread() const { return io_thread_.load() == std::this_thread::get_id(); }
+
+  /// Open connections and streams, as the I/O thread last said.
+  std::atomic<std::uint64_t> connections{0}, streams{0};
 
  private:
   void wake();  // under the lock
@@ -133,6 +156,7 @@ class Outbox final : public ReplySink {
   Loop* loop_ = nullptr;
   bool closed_ = false;
   bool woken_ = false;
+  bool streams_ = false;
   std::vector<Delivery> deliveries_;
   std::vector<Task> tasks_;
 };
@@ -156,7 +180,14 @@ class Loop {
 
   void enter(Connection& c, Stage stage);
   void close(Connection& c);
+  Moved read(Connection& c);
+  Moved write(Connection& c, std::string_view first, std::string_view second);
+  void hold(Connection& c, std::uint64_t bytes);
+  std::size_t make_room(std::size_t wanted);
+  void tell(std::string line);
+
   void wait_readable(const ConnectionPtr& c);
+  void wait_writable(const ConnectionPtr& c);
   void receive(const ConnectionPtr& c);
   void proceed(const ConnectionPtr& c, std::string_view fresh);
   void dispatch(const ConnectionPtr& c);
@@ -165,6 +196,11 @@ class Loop {
   void prepare(Connection& c, Response response);
   void send(const ConnectionPtr& c);
   void sent(const ConnectionPtr& c);
+  void pump(const ConnectionPtr& c, Stream::Why why);
+  void go_on(const ConnectionPtr& c);
+  void end_stream(Connection& c);
+  void gather();
+  void flush_some();
   void drain(const ConnectionPtr& c);
 
   Response problem(int status, std::string_view code) const;
@@ -183,6 +219,8 @@ class Loop {
   asio::steady_timer pause_{io_};
   asio::steady_timer tick_{io_};
   asio::steady_timer grace_{io_};
+  asio::steady_timer gathering_{io_};
+  std::optional<TlsContext> tls_;
   std::array<Span, stages> timeouts_;
   std::chrono::milliseconds tick_length_;
   bool ticking_ = false;
@@ -191,6 +229,15 @@ class Loop {
   std::uint64_t last_id_ = 0;
   std::unordered_map<std::uint64_t, ConnectionPtr> connections_;
   std::array<std::list<Connection*>, stages> by_stage_;
+  std::unordered_map<std::string, std::size_t> by_peer_;  // empty if nobody counts
+  std::uint64_t held_ = 0;  // bytes of requests that come in and of answers that go out
+  std::size_t streams_ = 0;
+  bool gathers_ = false;
+  bool news_meanwhile_ = false;
+  std::vector<std::uint64_t> to_flush_;
+  std::string part_;  // of a stream; one for all
+  Clock::time_point told_{};
+  std::uint64_t short_of_descriptors_ = 0;  // times since the last word about it
 
   std::uint64_t dispatching_ = 0;      // whom the handler is being called for
   std::optional<Delivery> immediate_;  // its answer, if the handler gave it before it returned
@@ -234,11 +281,19 @@ void Outbox::close() {
   tasks.swap(tasks_);
 }
 
-void Outbox::take(std::vector<Delivery>& deliveries, std::vector<Task>& tasks) {
+void Outbox::wake_streams() {
+  const std::lock_guard guard(lock_);
+  if (closed_ || streams_) return;
+  streams_ = true;
+  wake();
+}
+
+bool Outbox::take(std::vector<Delivery>& deliveries, std::vector<Task>& tasks) {
   const std::lock_guard guard(lock_);
   woken_ = false;
   deliveries.swap(deliveries_);
   tasks.swap(tasks_);
+  return std::exchange(streams_, false);
 }
 
 void Outbox::wake() {
@@ -251,15 +306,23 @@ Loop::Loop(const ServerSettings& settings, const Handler& handler, std::shared_p
     : settings_(settings),
       handler_(handler),
       outbox_(std::move(outbox)),
-      timeouts_{settings.idle_timeout, settings.request_timeout, Span{}, settings.write_timeout,
+      timeouts_{settings.limits.idle_timeout, settings.limits.header_timeout,
+                settings.limits.body_timeout, Span{},
+                settings.limits.write_timeout, settings.limits.stream_quiet,
                 linger_timeout} {
+  const Limits& limits = settings.limits;
   // Late by an eighth at most, and never more than four looks a second.
-  const Span shortest =
-      std::min({settings.idle_timeout, settings.request_timeout, settings.write_timeout});
+  const Span shortest = std::min({limits.idle_timeout, limits.header_timeout, limits.body_timeout,
+                                  limits.write_timeout, limits.answer_timeout, limits.stream_quiet});
   tick_length_ = duration(Span{std::clamp<std::int64_t>(shortest.count / 8, 2, 250)});
 }
 
 Result<std::uint16_t> Loop::listen() {
+  if (!settings_.tls_certificate.empty() || !settings_.tls_key.empty()) {
+    auto context = TlsContext::for_server(settings_.tls_certificate, settings_.tls_key);
+    if (!context) return std::unexpected(context.error());
+    tls_ = std::move(*context);
+  }
   const std::string where = settings_.address + " port " + std::to_string(settings_.port);
   error_code ec;
   const asio::ip::address address = asio::ip::make_address(settings_.address, ec);
@@ -297,18 +360,25 @@ void Loop::wake() {
 }
 
 void Loop::empty_outbox() {
-  outbox_->take(deliveries_, tasks_);
+  const bool news = outbox_->take(deliveries_, tasks_);
   for (Delivery& delivery : deliveries_) {
     const auto found = connections_.find(delivery.ticket);
     if (found == connections_.end()) continue;
     const ConnectionPtr c = found->second;
     if (c->stage != Stage::answering) continue;
     answer(c, std::move(delivery.response));
-    if (c->stage == Stage::idle) proceed(c, {});
+    go_on(c);
   }
   deliveries_.clear();
   for (Task& task : tasks_) task();
   tasks_.clear();
+  if (news) gather();
+}
+
+// What comes after an answer, or a part of a stream, is out.
+void Loop::go_on(const ConnectionPtr& c) {
+  if (c->stage == Stage::idle) proceed(c, {});
+  if (c->stage == Stage::streaming) pump(c, Stream::Why::ready);
 }
 
 void Loop::begin_stop() {
@@ -316,7 +386,8 @@ void Loop::begin_stop() {
   error_code ignored;
   acceptor_.close(ignored);
   pause_.cancel();
-  grace_.expires_after(duration(settings_.stop_grace));
+  gathering_.cancel();
+  grace_.expires_after(duration(settings_.limits.stop_grace));
   grace_.async_wait([this](error_code ec) {
     if (ec) return;
     while (!connections_.empty()) close(*ConnectionPtr(connections_.begin()->second));
@@ -326,6 +397,7 @@ void Loop::begin_stop() {
   for (const ConnectionPtr& c : all) {
     // A request may lie in the kernel: take it, or close.
     if (c->stage == Stage::idle) receive(c);
+    if (c->stage == Stage::streaming) pump(c, Stream::Why::ending);
     if (c->stage == Stage::draining) close(*c);
   }
   end_if_empty();
@@ -358,8 +430,19 @@ void Loop::accept_some() {
     if (errno == EAGAIN || errno == EWOULDBLOCK) break;
     // A client that gave up while it waited is no trouble of ours.
     if (errno == EINTR || errno == ECONNABORTED || errno == EPROTO) continue;
-    // No descriptors or no memory. The client stays in the queue and the socket stays readable, so
-    // asking again at once would spin.
+    // No descriptors or no memory. Who has been idle for longest makes room; if nobody is, the client
+    // stays in the queue and the socket stays readable, so asking again at once would spin.
+    const std::string why = errno_text(errno);
+    const std::size_t closed = make_room(makes_room_for);
+    ++short_of_descriptors_;
+    if (Clock::now() - told_ > log_pause) {
+      tell("no new connection can be taken (" + why + "), " +
+           std::to_string(std::exchange(short_of_descriptors_, 0)) +
+           " times since the last such line; " + std::to_string(connections_.size()) +
+           " are open; raise the limit on open files (LimitNOFILE)");
+      told_ = Clock::now();
+    }
+    if (closed > 0) continue;
     pause_.expires_after(accept_pause);
     pause_.async_wait([this](error_code ec) {
       if (!ec && !stopping_) accept_some();
@@ -370,8 +453,10 @@ void Loop::accept_some() {
 }
 
 void Loop::welcome(int fd, const sockaddr_storage& address) {
+  const std::size_t most = settings_.limits.connections_max;
+  if (connections_.size() >= most) make_room(1);
   // Those who are told that there is no room take room as well, for as long as they linger.
-  if (connections_.size() >= settings_.connections_max + settings_.connections_max / 16 + 1) {
+  if (connections_.size() >= most + most / 16 + 1) {
     ::close(fd);
     return;
   }
@@ -394,18 +479,85 @@ void Loop::welcome(int fd, const sockaddr_storage& address) {
         asio::ip::address_v4(ntohl(reinterpret_cast<const sockaddr_in&>(address).sin_addr.s_addr))
             .to_string();
   }
+  if (tls_) {
+    auto tls = TlsConnection::accept(*tls_, fd);
+    if (!tls) return;  // no memory; the socket closes with `c`
+    c->tls = std::move(*tls);
+  }
 
-  const bool full = connections_.size() >= settings_.connections_max;
+  bool full = connections_.size() >= most;
+  if (settings_.limits.connections_per_peer > 0) {
+    full = ++by_peer_[c->peer] > settings_.limits.connections_per_peer || full;
+  }
   auto& idle = by_stage_[static_cast<std::size_t>(Stage::idle)];
   c->place = idle.insert(idle.end(), c.get());
   connections_.emplace(c->id, c);
-  enter(*c, Stage::idle);
+  outbox_->connections = connections_.size();
+  // A handshake that is not gone on with is not an idle client.
+  enter(*c, tls_ ? Stage::reading : Stage::idle);
   start_ticking();
-  if (full) {
+  if (full && tls_) {
+    close(*c);  // a handshake only to be told so is what a flood would like
+  } else if (full) {
     refuse(c, 503, "too_many_connections");
   } else {
     wait_readable(c);
   }
+}
+
+// Closes those that have been idle for longest; says how many.
+std::size_t Loop::make_room(std::size_t wanted) {
+  auto& idle = by_stage_[static_cast<std::size_t>(Stage::idle)];
+  const Clock::time_point latest = Clock::now() - duration(idle_enough) +
+                                   duration(timeouts_[static_cast<std::size_t>(Stage::idle)]);
+  std::size_t closed = 0;
+  for (; closed < wanted && !idle.empty() && idle.front()->deadline <= latest; ++closed) {
+    close(*ConnectionPtr(connections_.at(idle.front()->id)));
+  }
+  return closed;
+}
+
+void Loop::tell(std::string line) {
+  if (settings_.log) settings_.log(line);
+}
+
+Moved Loop::read(Connection& c) {
+  if (c.tls) return c.tls->read(buffer_.data(), buffer_.size());
+  const ssize_t n = ::recv(c.socket.native_handle(), buffer_.data(), buffer_.size(), 0);
+  if (n > 0) return {static_cast<std::size_t>(n), Io::done};
+  if (n == 0) return {0, Io::closed};
+  if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) return {0, Io::wants_readable};
+  return {0, Io::broken};
+}
+
+Moved Loop::write(Connection& c, std::string_view first, std::string_view second) {
+  if (c.tls) {
+    Moved all;
+    for (std::string_view text : {first, second}) {
+      while (!text.empty()) {
+        const Moved m = c.tls->write(text.data(), text.size());
+        if (m.io != Io::done) return all.bytes > 0 && m.io != Io::broken ? all : m;
+        all.bytes += m.bytes;
+        text.remove_prefix(m.bytes);
+      }
+    }
+    return all;
+  }
+  std::array<iovec, 2> parts = {{{const_cast<char*>(first.data()), first.size()},
+                                 {const_cast<char*>(second.data()), second.size()}}};
+  msghdr message{};
+  message.msg_iov = parts.data();
+  message.msg_iovlen = parts.size();
+  const ssize_t n = ::sendmsg(c.socket.native_handle(), &message, MSG_NOSIGNAL);
+  if (n >= 0) return {static_cast<std::size_t>(n), Io::done};
+  if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) return {0, Io::wants_writable};
+  return {0, Io::broken};
+}
+
+// `bytes` is what the connection makes us keep from now on.
+void Loop::hold(Connection& c, std::uint64_t bytes) {
+  held_ += bytes - c.held;
+  c.held = bytes;
 }
 
 void Loop::enter(Connection& c, Stage stage) {
@@ -423,31 +575,70 @@ void Loop::close(Connection& c) {
   if (c.stage == Stage::closed) return;
   by_stage_[static_cast<std::size_t>(c.stage)].erase(c.place);
   c.stage = Stage::closed;
+  hold(c, 0);
+  end_stream(c);
+  if (settings_.limits.connections_per_peer > 0) {
+    const auto peer = by_peer_.find(c.peer);
+    if (--peer->second == 0) by_peer_.erase(peer);
+  }
   error_code ignored;
   c.socket.close(ignored);
   connections_.erase(c.id);
+  outbox_->connections = connections_.size();
   end_if_empty();
+}
+
+void Loop::end_stream(Connection& c) {
+  if (c.stream) outbox_->streams = --streams_;
+  c.stream.reset();
+  c.stream_over = false;
 }
 
 void Loop::wait_readable(const ConnectionPtr& c) {
   if (c->waits_readable) return;
   c->waits_readable = true;
-  c->socket.async_wait(tcp::socket::wait_read, [this, c](error_code) {
+  const auto look = [this, c](error_code) {
     c->waits_readable = false;
-    if (c->stage == Stage::idle || c->stage == Stage::reading) receive(c);
-    if (c->stage == Stage::draining) drain(c);
+    if (c->stage == Stage::draining) return drain(c);
+    if (c->stage == Stage::closed || c->stage == Stage::answering || c->stage == Stage::writing) {
+      return;
+    }
+    receive(c);
+  };
+  // What the TLS library has taken from the socket already, the socket will not tell us of.
+  if (c->tls && c->tls->holds()) return asio::post(io_, [look] { look({}); });
+  c->socket.async_wait(tcp::socket::wait_read, look);
+}
+
+void Loop::wait_writable(const ConnectionPtr& c) {
+  if (c->waits_writable) return;
+  c->waits_writable = true;
+  c->socket.async_wait(tcp::socket::wait_write, [this, c](error_code) {
+    c->waits_writable = false;
+    if (c->stage == Stage::idle || c->stage == Stage::reading) return receive(c);  // a handshake
+    if (c->stage != Stage::writing) return;
+    send(c);
+    go_on(c);
   });
 }
 
 void Loop::receive(const ConnectionPtr& c) {
-  error_code ec;
-  const std::size_t n = c->socket.read_some(asio::buffer(buffer_), ec);
-  if (would_block(ec)) {
+  const Moved got = read(*c);
+  if (got.io == Io::wants_writable) return wait_writable(c);
+  if (got.io == Io::wants_readable) {
+    // With TLS a first byte is no request yet: the handshake is over, and now it is idle.
+    if (c->stage == Stage::reading && !c->parser && c->tls && c->tls->ready())
+      enter(*c, Stage::idle);
     if (stopping_ && c->stage == Stage::idle) return close(*c);
     return wait_readable(c);
   }
-  if (ec) return close(*c);  // gone, or half closed between requests: nothing left to answer
-  proceed(c, {buffer_.data(), n});
+  if (got.io != Io::done) return close(*c);  // gone, or half closed: nothing left to answer
+  if (c->stage == Stage::streaming) {
+    // The next request. It waits until the stream is over, and so does whatever else comes.
+    c->received.append(buffer_.data(), got.bytes);
+    return;
+  }
+  proceed(c, {buffer_.data(), got.bytes});
 }
 
 // Goes on with a connection as far as it can: requests that came in one piece are answered one
@@ -458,22 +649,28 @@ void Loop::proceed(const ConnectionPtr& c, std::string_view fresh) {
     held += fresh;
     fresh = held;
   }
-  while (!fresh.empty() && (c->stage == Stage::idle || c->stage == Stage::reading)) {
+  const auto takes_requests = [&] {
+    return c->stage == Stage::idle || c->stage == Stage::reading || c->stage == Stage::body;
+  };
+  while (!fresh.empty() && takes_requests()) {
     if (!c->parser) {
       c->parser = std::make_unique<RequestParser>(RequestLimits{
-          .header_bytes = settings_.header_max_bytes, .body_bytes = settings_.body_max_bytes});
+          .header_bytes = settings_.limits.header_max_bytes,
+          .body_bytes = settings_.limits.body_max_bytes});
     }
     const RequestParser::Step step = c->parser->feed(fresh);
     fresh.remove_prefix(step.used);
     switch (step.parsing) {
       case Parsing::unfinished:
         if (c->stage == Stage::idle) enter(*c, Stage::reading);
+        if (c->stage == Stage::reading && c->parser->in_body()) enter(*c, Stage::body);
         c->received = fresh;
+        hold(*c, c->received.capacity() + c->parser->body_bytes());
+        if (held_ > settings_.limits.held_max_bytes) return refuse(c, 503, "too_busy");
         if (c->parser->owes_continue()) {
           constexpr std::string_view text = "HTTP/1.1 100 Continue\r\n\r\n";
-          error_code ec;
-          const std::size_t n = c->socket.write_some(asio::buffer(text.data(), text.size()), ec);
-          if (ec || n != text.size()) return close(*c);  // it never reads: not one to wait for
+          if (write(*c, text, {}).bytes != text.size())
+            return close(*c);  // it never reads: not one to wait for
         }
         return wait_readable(c);
       case Parsing::complete: dispatch(c); break;
@@ -484,7 +681,8 @@ void Loop::proceed(const ConnectionPtr& c, std::string_view fresh) {
   }
   if (c->stage == Stage::idle) {
     wait_readable(c);
-  } else if (c->stage == Stage::answering || c->stage == Stage::writing) {
+  } else if (c->stage == Stage::answering || c->stage == Stage::writing ||
+             c->stage == Stage::streaming) {
     c->received = fresh;
   }
 }
@@ -493,9 +691,11 @@ void Loop::dispatch(const ConnectionPtr& c) {
   Request request = c->parser->take();
   request.peer = c->peer;
   c->keep_alive = c->parser->keep_alive();
+  c->takes_chunks = c->parser->takes_chunks();
   c->without_body = request.method == "HEAD";
   c->parser.reset();
   enter(*c, Stage::answering);
+  hold(*c, request.body.capacity());
 
   dispatching_ = c->id;
   handler_(std::move(request), Reply(outbox_, c->id));
@@ -504,6 +704,10 @@ void Loop::dispatch(const ConnectionPtr& c) {
   std::optional<Response> response = std::move(immediate_->response);
   immediate_.reset();
   answer(c, std::move(response));
+  if (c->stage == Stage::streaming) {
+    // Not from here: what lies behind the request is still in the caller's hands.
+    asio::post(io_, [this, c] { pump(c, Stream::Why::ready); });
+  }
 }
 
 bool Loop::answers_at_once(std::uint64_t ticket, std::optional<Response>& response) {
@@ -513,7 +717,10 @@ bool Loop::answers_at_once(std::uint64_t ticket, std::optional<Response>& respon
 }
 
 void Loop::answer(const ConnectionPtr& c, std::optional<Response> response) {
-  prepare(*c, response ? std::move(*response) : problem(500, "internal_error"));
+  if (!response) response = problem(500, "internal_error");
+  if (response->stream && !c->without_body && streams_ >= settings_.limits.streams_max)
+    response = problem(503, "too_many_streams");
+  prepare(*c, std::move(*response));
   send(c);
 }
 
@@ -554,7 +761,16 @@ void Loop::prepare(Connection& c, Response response) {
     c.head += "\r\nContent-Type: ";
     add_clean(response.content_type);
   }
-  if (!has_no_body) {
+  if (response.stream && !has_no_body && !c.without_body) {
+    c.stream = std::move(response.stream);
+    outbox_->streams = ++streams_;
+    c.chunked = c.takes_chunks;
+    if (c.chunked) {
+      c.head += "\r\nTransfer-Encoding: chunked";
+    } else {
+      c.keep_alive = false;  // the end of the connection is the end of the stream
+    }
+  } else if (!has_no_body && !response.stream) {
     c.head += "\r\nContent-Length: ";
     c.head += number(response.body.size());
   }
@@ -567,42 +783,62 @@ void Loop::prepare(Connection& c, Response response) {
   // HTTP/1.0 clients need to be told of either, and it costs the others nothing.
   c.head += c.keep_alive ? "\r\nConnection: keep-alive\r\n\r\n" : "\r\nConnection: close\r\n\r\n";
   if (!has_no_body && !c.without_body) c.body = std::move(response.body);
+  if (c.stream && c.chunked && !c.body.empty()) {
+    const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), c.body.size(), 16);
+    c.head.append(digits.data(), end.ptr).append("\r\n");
+    c.body += "\r\n";
+  }
   c.written = 0;
 }
 
 void Loop::send(const ConnectionPtr& c) {
+  Io last = Io::done;
   for (;;) {
     const std::size_t of_head = std::min(c->written, c->head.size());
     const std::size_t of_body = c->written - of_head;
-    const std::array<asio::const_buffer, 2> rest = {
-        asio::buffer(c->head.data() + of_head, c->head.size() - of_head),
-        asio::buffer(c->body.data() + of_body, c->body.size() - of_body)};
-    error_code ec;
-    c->written += c->socket.write_some(rest, ec);
+    const Moved moved = write(*c, std::string_view(c->head).substr(of_head),
+                              std::string_view(c->body).substr(of_body));
+    c->written += moved.bytes;
     if (c->written == c->head.size() + c->body.size()) return sent(c);
-    if (would_block(ec)) break;
-    if (ec) return close(*c);
+    last = moved.io;
+    if (last == Io::wants_readable || last == Io::wants_writable) break;
+    if (last != Io::done) return close(*c);
+  }
+  const bool first = c->stage != Stage::writing;
+  if (first) {
+    c->writes_since = Clock::now();
+    hold(*c, c->head.capacity() + c->body.capacity());
   }
   enter(*c, Stage::writing);
-  if (c->waits_writable) return;
-  c->waits_writable = true;
-  c->socket.async_wait(tcp::socket::wait_write, [this, c](error_code) {
-    c->waits_writable = false;
-    if (c->stage != Stage::writing) return;
-    send(c);
-    if (c->stage == Stage::idle) proceed(c, {});
-  });
+  // Who does not take answers pays first when they are too many: that may be this one.
+  while (first && held_ > settings_.limits.held_max_bytes) {
+    auto& writing = by_stage_[static_cast<std::size_t>(Stage::writing)];
+    if (writing.empty()) break;
+    close(*ConnectionPtr(connections_.at(writing.front()->id)));
+  }
+  if (c->stage == Stage::writing) wait_writable(c);
 }
 
 // Leaves the connection idle, draining or closed; the caller goes on if it is idle.
 void Loop::sent(const ConnectionPtr& c) {
   release(c->head);
   release(c->body);
+  hold(*c, c->received.capacity());
+  if (c->stream && !c->stream_over) {
+    enter(*c, Stage::streaming);
+    if (c->received.empty()) return wait_readable(c);  // or we would not see it go
+    return;
+  }
+  end_stream(*c);
   if (c->keep_alive && !stopping_) return enter(*c, Stage::idle);
   // If a request was cut short or others lie behind it, closing would reset the connection and the
   // client could lose the answer.
-  if (!c->cut_short && c->received.empty()) return close(*c);
+  if (!c->cut_short && c->received.empty()) {
+    if (c->tls) c->tls->say_goodbye();
+    return close(*c);
+  }
   release(c->received);
+  if (c->tls) c->tls->say_goodbye();
   error_code ec;
   c->socket.shutdown(tcp::socket::shutdown_send, ec);
   if (ec) return close(*c);
@@ -612,12 +848,90 @@ void Loop::sent(const ConnectionPtr& c) {
 
 void Loop::drain(const ConnectionPtr& c) {
   for (int i = 0; i < drains_per_turn; ++i) {
-    error_code ec;
-    c->socket.read_some(asio::buffer(buffer_), ec);
-    if (would_block(ec)) break;
-    if (ec) return close(*c);
+    // Not through TLS: nobody will read it.
+    const ssize_t n = ::recv(c->socket.native_handle(), buffer_.data(), buffer_.size(), 0);
+    if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) break;
+    if (n <= 0) return close(*c);
+    c->drained += static_cast<std::size_t>(n);
+    if (c->drained > drained_bytes_max) return close(*c);  // it does not want to hear
   }
   wait_readable(c);
+}
+
+// ---- streams ----
+
+// Sends what the stream has, until it has nothing more or the socket takes no more.
+void Loop::pump(const ConnectionPtr& c, Stream::Why why) {
+  if (c->stage != Stage::streaming) return;
+  if (stopping_) why = Stream::Why::ending;
+  for (int i = 0; i < parts_per_turn; ++i) {
+    part_.clear();
+    const std::size_t room = settings_.limits.stream_part_bytes;
+    const bool over =
+        c->stream->pull(part_, room, why) == Stream::Then::ends || why == Stream::Why::ending;
+    if (part_.empty() && !over) return;
+
+    std::array<char, 24> size;
+    char* end = size.data();
+    const std::size_t bytes = part_.size();
+    if (c->chunked && bytes > 0) {
+      end = std::to_chars(size.data(), size.data() + size.size(), bytes, 16).ptr;
+      *end++ = '\r';
+      *end++ = '\n';
+      part_ += "\r\n";
+    }
+    if (c->chunked && over) part_ += "0\r\n\r\n";
+    c->stream_over = over;
+    const std::string_view head(size.data(), end);
+    const Moved moved = write(*c, head, part_);
+    if (moved.io == Io::broken || moved.io == Io::closed) return close(*c);
+    if (moved.bytes < head.size() + part_.size()) {
+      c->head = head;
+      c->body = part_;
+      c->written = moved.bytes;
+      return send(c);  // it waits for the socket
+    }
+    sent(c);
+    if (over) {
+      if (c->stage == Stage::idle) proceed(c, {});
+      return;
+    }
+    if (bytes < room) return;
+    why = Stream::Why::ready;
+  }
+  asio::post(io_, [this, c] { pump(c, Stream::Why::ready); });  // others have their turn
+}
+
+void Loop::gather() {
+  if (stopping_) return;
+  if (gathers_) {
+    news_meanwhile_ = true;
+    return;
+  }
+  gathers_ = true;
+  const std::chrono::milliseconds length(streams_ / streams_per_ms);
+  gathering_.expires_after(std::min(length, gather_max));
+  gathering_.async_wait([this](error_code ec) {
+    if (ec || stopping_) return;
+    news_meanwhile_ = false;
+    for (const Connection* c : by_stage_[static_cast<std::size_t>(Stage::streaming)])
+      to_flush_.push_back(c->id);
+    flush_some();
+  });
+}
+
+void Loop::flush_some() {
+  for (std::size_t i = 0; i < pumps_per_turn && !to_flush_.empty(); ++i) {
+    const auto found = connections_.find(to_flush_.back());
+    to_flush_.pop_back();
+    if (found != connections_.end()) pump(ConnectionPtr(found->second), Stream::Why::ready);
+  }
+  if (!to_flush_.empty()) return asio::post(io_, [this] { flush_some(); });
+  gathers_ = false;
+  if (news_meanwhile_) {
+    news_meanwhile_ = false;
+    gather();
+  }
 }
 
 Response Loop::problem(int status, std::string_view code) const {
@@ -660,17 +974,29 @@ void Loop::start_ticking() {
 
 void Loop::expire() {
   const Clock::time_point now = Clock::now();
-  for (const Stage stage : {Stage::idle, Stage::reading, Stage::writing, Stage::draining}) {
+  for (const Stage stage : {Stage::idle, Stage::reading, Stage::body, Stage::writing,
+                            Stage::streaming, Stage::draining}) {
     auto& waiting = by_stage_[static_cast<std::size_t>(stage)];
     while (!waiting.empty() && waiting.front()->deadline <= now) {
       const ConnectionPtr c = connections_.at(waiting.front()->id);
-      if (stage == Stage::reading) {
+      const bool shakes_hands = c->tls && !c->tls->ready();
+      if ((stage == Stage::reading || stage == Stage::body) && !shakes_hands) {
         refuse(c, 408, "request_timeout");
+      } else if (stage == Stage::streaming) {
+        pump(c, Stream::Why::quiet);
+        if (c->stage == Stage::streaming) enter(*c, Stage::streaming);
       } else {
         close(*c);
       }
     }
   }
+  // A byte now and then is no way to take an answer.
+  std::vector<ConnectionPtr> too_slow;
+  for (const Connection* c : by_stage_[static_cast<std::size_t>(Stage::writing)]) {
+    if (now - c->writes_since > duration(settings_.limits.answer_timeout))
+      too_slow.push_back(connections_.at(c->id));
+  }
+  for (const ConnectionPtr& c : too_slow) close(*c);
 }
 
 }  // namespace
@@ -746,8 +1072,16 @@ std::uint16_t Server::port() const {
   return impl_->port;
 }
 
+Server::Figures Server::figures() const {
+  return {.connections = impl_->outbox->connections, .streams = impl_->outbox->streams};
+}
+
 void Server::post(std::move_only_function<void()> task) {
   impl_->outbox->post(std::move(task));
+}
+
+void Server::wake_streams() {
+  impl_->outbox->wake_streams();
 }
 
 void Server::stop() {

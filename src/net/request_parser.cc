@@ -80,6 +80,12 @@ struct RequestParser::Impl final : http::basic_parser<true> {
     // Trailers come after everybody has read the header; nothing may be decided by them.
     if (header_done) return;
     if (field == http::field::host) ++hosts;
+    // "4, 4" is a length to some and an error to others.
+    if (field == http::field::content_length &&
+        !std::ranges::all_of(value, [](char c) { return c >= '0' && c <= '9'; })) {
+      ec = http::error::bad_content_length;
+      return;
+    }
     if (field == http::field::expect) expects_continue = same_word(std_view(value), "100-continue");
     // What is not exactly "chunked" the library takes for "no body at all", while a proxy in front
     // may see one: the gap through which requests are smuggled.
@@ -186,6 +192,16 @@ bool RequestParser::owes_continue() {
 
 bool RequestParser::keep_alive() const {
   return impl_->keep_alive();
+}
+
+bool RequestParser::takes_chunks() const {
+  return impl_->http_1_1;
+}
+bool RequestParser::in_body() const {
+  return impl_->header_done;
+}
+std::size_t RequestParser::body_bytes() const {
+  return impl_->request.body.capacity();
 }
 
 Request RequestParser::take() {

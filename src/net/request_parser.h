@@ -42,6 +42,12 @@ class RequestParser {
 
   /// Whether the client wants another request on this connection. After `complete` only.
   bool keep_alive() const;
+  /// Whether chunks are understood. After `complete` only.
+  bool takes_chunks() const;
+  /// Whether the header is all here, so that what is missing is the body.
+  bool in_body() const;
+  /// Bytes of the body that are kept so far.
+  std::size_t body_bytes() const;
   /// The request, without its peer. After `complete`, once.
   Request take();
 

@@ -1,0 +1,623 @@
+#include "api/events.h"
+
+#include <algorithm>
+#include <charconv>
+#include <map>
+
+#include "api/api.h"
+#include "codec/hash.h"
+#include "core/schedule/schedule.h"
+#include "live/effects.h"
+#include "net/event_stream.h"
+
+namespace tenbin {
+
+namespace {
+
+// What streams may fall behind: some minutes of a busy service.
+constexpr std::size_t kept_bytes_max = 32 * 1024 * 1024;
+// Read from the journal at a time, for one stream.
+constexpr std::size_t past_records = 2'000, past_bytes = 256 * 1024;
+static_assert(std::variant_size_v<Event> <= 64, "a filter has one bit for each kind of event");
+
+// ---- what an event is about ----
+
+template <class E>
+concept OfProject = requires(const E& e) { ProjectId{e.project}; };
+
+template <class E, class... Kinds>
+constexpr bool one_of = (std::is_same_v<E, Kinds> || ...);
+
+template <class E>
+constexpr Audience audience_of() {
+  if constexpr (one_of<E, RequestAnswered, RequestsForgotten>) {
+    return Audience::nobody;
+  } else if constexpr (one_of<E, ProviderDeclared, RegionDeclared, GpuModelSeen, PoolDeclared,
+                              NodeDeclared, PriceSet, NodeStateSet>) {
+    return Audience::everyone;
+  } else if constexpr (one_of<E, TokenCreated, TokenRevoked>) {
+    return Audience::person;
+  } else if constexpr (OfProject<E> || requires(const E& e) { JobId{e.job}; }) {
+    return Audience::project;
+  } else {
+    return Audience::all_seeing;  // also whatever is new and nobody has thought about
+  }
+}
+
+// ---- an event in words ----
+
+template <class T>
+constexpr bool is_span = false;
+template <class T>
+constexpr bool is_span<std::span<const T>> = true;
+
+template <class IdType, class Row>
+void write_name(JsonWriter& out, const Table<IdType, Row>& table, IdType id) {
+  if (const Row* row = table.find(id)) {
+    out.value(row->name);
+  } else {
+    out.null();
+  }
+}
+
+// One overload for each type that the API shows otherwise than as a number.
+struct Words {
+  JsonWriter& out;
+  const World& world;
+
+  void operator()(FunderId id) const { write_name(out, world.funders, id); }
+  void operator()(ProgrammeId id) const { write_name(out, world.programmes, id); }
+  void operator()(OrganisationId id) const { write_name(out, world.organisations, id); }
+  void operator()(GrantId id) const { write_name(out, world.grants, id); }
+  void operator()(LotId id) const { write_name(out, world.lots, id); }
+  void operator()(ProjectId id) const { write_name(out, world.projects, id); }
+  void operator()(AllocationId id) const { write_name(out, world.allocations, id); }
+  void operator()(PersonId id) const { write_name(out, world.persons, id); }
+  void operator()(ProviderId id) const { write_name(out, world.providers, id); }
+  void operator()(RegionId id) const { write_name(out, world.regions, id); }
+  void operator()(GpuModelId id) const { write_name(out, world.models, id); }
+  void operator()(PoolId id) const { write_name(out, world.pools, id); }
+  void operator()(NodeId id) const { write_name(out, world.nodes, id); }
+  void operator()(ShareId id) const {
+    const Share* share = world.shares.find(id);
+    write_name(out, world.lots, share ? share->lot : LotId{});
+  }
+  void operator()(const Leg& leg) const {
+    out.begin_object().key("lot");
+    (*this)(leg.share);
+    out.member("amount", text_of(leg.amount)).end_object();
+  }
+  void operator()(const Slice& slice) const { (*this)(slice.node); }
+  void operator()(Credits amount) const { out.value(text_of(amount)); }
+  void operator()(Gpus gpus) const { out.value(text_of(gpus)); }
+  void operator()(Cpus cpus) const { out.value(format_decimal(cpus.count, 3)); }
+  void operator()(Rate rate) const { out.value(format_decimal(rate.count, 6)); }
+  void operator()(const Money& money) const {
+    out.begin_object().member("amount", text_of_amount(money));
+    out.member("currency", std::string_view(money.currency.data(), 3)).end_object();
+  }
+  void operator()(Instant at) const {
+    if (at == never || at == Instant{}) {
+      out.null();
+    } else {
+      out.value(text_of(at));
+    }
+  }
+  void operator()(const Hash& hash) const { out.value(to_hex(hash)); }
+  void operator()(const RequestId& id) const { out.value(to_uuid(id)); }
+  void operator()(const Shape& shape) const { out.value(shape_text(shape)); }
+  void operator()(Text text) const { out.value(text); }
+  void operator()(const PoolSet& pools) const {
+    out.begin_array();
+    world.pools.each([&](PoolId id, const Pool& pool) {
+      if (pools.has(id)) out.value(pool.name);
+    });
+    out.end_array();
+  }
+
+  template <class T>
+  void operator()(const T& value) const {
+    if constexpr (std::is_same_v<T, bool> || std::is_integral_v<T>) {
+      out.value(value);
+    } else if constexpr (std::is_enum_v<T>) {
+      static constexpr auto names = enum_names(T{});
+      out.value(names[static_cast<std::size_t>(value)]);
+    } else if constexpr (is_span<T>) {
+      out.begin_array();
+      for (const auto& item : value) (*this)(item);
+      out.end_array();
+    } else if constexpr (HasFields<T>) {
+      out.begin_object();
+      visit_fields(value, [&](std::string_view name, const auto& field) { member(name, field); });
+      out.end_object();
+    } else if constexpr (requires { value.count; }) {
+      out.value(value.count);
+    } else if (value) {
+      out.value(value.value);  // an id
+    } else {
+      out.null();
+    }
+  }
+
+  template <class T>
+  void member(std::string_view name, const T& value) const {
+    // Of a token's hash nobody needs to know.
+    if constexpr (std::is_same_v<T, Hash>) {
+      if (name == "hash") return;
+    }
+    if constexpr (std::is_same_v<T, std::uint64_t>) {
+      if (name == "regions") return regions(value);
+    }
+    if constexpr (std::is_same_v<T, Span>) {
+      out.key(std::string(name) + "_ms");
+    } else if constexpr (std::is_same_v<T, Rate>) {
+      out.key(std::string(name) + "_per_hour");
+    } else if constexpr (std::is_same_v<T, Memory>) {
+      out.key(std::string(name) + "_mib");
+    } else if constexpr (std::is_same_v<T, std::span<const Slice>>) {
+      out.key("nodes");
+    } else {
+      out.key(name);
+    }
+    (*this)(value);
+    if constexpr (std::is_same_v<T, Shape>) {
+      out.member("gpus", text_of(value.gpus)).member("members", value.members);
+    }
+  }
+  void regions(std::uint64_t bits) const {
+    out.key("regions").begin_array();
+    world.regions.each([&](RegionId id, const Region& region) {
+      if (bits & PoolSet::bit(id.value)) out.value(region.name);
+    });
+    out.end_array();
+  }
+};
+
+void write_id(std::string& out, const Place& place) {
+  out.append(std::to_string(place.sequence));
+  if (place.index != UINT32_MAX) out.append(".").append(std::to_string(place.index));
+}
+
+}  // namespace
+
+Happening happening_of(const World& world, const Event& event, ProjectId project) {
+  Happening what{.kind = static_cast<std::uint8_t>(event.index()), .project = project};
+  what.job = job_of(event);
+  std::visit(
+      [&]<class E>(const E& e) {
+        what.audience = audience_of<E>();
+        if constexpr (OfProject<E>) what.project = e.project;
+        if constexpr (std::is_same_v<E, TokenCreated>) what.person = e.person;
+        if constexpr (std::is_same_v<E, TokenRevoked>) {
+          if (const Token* token = world.tokens.find(e.token)) what.person = token->person;
+        }
+      },
+      event);
+  return what;
+}
+
+void write_happening(std::string& out, const World& world, const Happening& what,
+                     const Event& event, Instant at, PersonId by) {
+  out += "id: ";
+  write_id(out, {what.sequence, what.index});
+  out.append("\nevent: ").append(event_names[what.kind]).append("\ndata: ");
+  JsonWriter json(out);  // JSON has no line breaks, so it is one line of data
+  const Words words{json, world};
+  json.begin_object().member("sequence", what.sequence).member("index", what.index);
+  json.key("at");
+  words(at);
+  json.key("by");
+  words(by);
+  std::visit(
+      [&]<class E>(const E& e) {
+        if constexpr (!OfProject<E> && requires { JobId{e.job}; }) {
+          json.key("project");
+          words(what.project);
+        }
+        visit_fields(e, [&](std::string_view name, const auto& field) { words.member(name, field); });
+      },
+      event);
+  json.end_object();
+  out += "\n\n";
+}
+
+std::optional<Place> parse_place(std::string_view text) {
+  Place place;
+  const char* const end = text.data() + text.size();
+  auto read = std::from_chars(text.data(), end, place.sequence);
+  if (read.ec != std::errc{}) return std::nullopt;
+  if (read.ptr == end) return place;
+  if (*read.ptr != '.') return std::nullopt;
+  read = std::from_chars(read.ptr + 1, end, place.index);
+  if (read.ec != std::errc{} || read.ptr != end) return std::nullopt;
+  return place;
+}
+
+// ---- the hub ----
+
+struct EventHub::Shared {
+  struct Entry {
+    Happening what;
+    std::string text;
+  };
+
+  explicit Shared(Live& of, Ways with) : live(of), ways(std::move(with)), last(of.sequence()) {}
+
+  Live& live;
+  const Ways ways;
+
+  mutable std::mutex mutex;
+  std::uint64_t last;          // published
+  std::uint64_t complete = 0;  // from this record on `entries` has everything
+  std::deque<Entry> entries;
+  std::uint64_t dropped = 0;  // entries that were in front
+  std::size_t bytes = 0;
+  std::size_t readers = 0;
+};
+
+class EventHub::Subscription final : public net::Stream,
+                                     public std::enable_shared_from_this<Subscription> {
+ public:
+  Subscription(std::shared_ptr<Shared> shared, Place from, EventFilter filter, Reader reader)
+      : shared_(std::move(shared)), after_(from), filter_(filter), reader_(std::move(reader)) {}
+  ~Subscription() override {
+    const std::lock_guard lock(shared_->mutex);
+    if (--shared_->readers > 0) return;
+    shared_->entries.clear();
+    shared_->dropped = shared_->bytes = 0;
+  }
+
+  Then pull(std::string& out, std::size_t room, Why why) override {
+    const Then then = shared_->live.read([&](const World& world) {
+      const std::optional<Sees> sees = reader_(world);
+      if (!sees) {
+        out += "event: signed_out\ndata: {}\n\n";
+        return Then::ends;
+      }
+      return more(out, room, *sees);
+    });
+    if (then == Then::ends) return then;
+    if (why == Why::ending) out += "event: stopping\ndata: {}\n\n";
+    if (why == Why::quiet && out.empty()) {
+      // Who comes back after a long silence need not be told again what was not for them.
+      out += ": alive\nid: ";
+      write_id(out, after_);
+      out += "\n\n";
+    }
+    return then;
+  }
+
+ private:
+  bool wanted(const Happening& what, const Sees& sees) const {
+    if (filter_.kinds != 0 && (filter_.kinds >> what.kind & 1) == 0) return false;
+    if (filter_.project && what.project != filter_.project) return false;
+    if (filter_.job && what.job != filter_.job) return false;
+    return sees(what);
+  }
+
+  // With the World locked for reading.
+  Then more(std::string& out, std::size_t room, const Sees& sees) {
+    const std::lock_guard lock(shared_->mutex);
+    Shared& hub = *shared_;
+    if (!joined_) {
+      if (reading_) return Then::goes_on;
+      out += std::exchange(past_, {});
+      if (failed_) {
+        out += "event: broken\ndata: {}\n\n";
+        return Then::ends;
+      }
+      if (!join()) {
+        read_past();
+        return Then::goes_on;
+      }
+    }
+    if (at_ < hub.dropped) {
+      out += "event: lagging\ndata: {\"after\":\"";
+      write_id(out, after_);
+      out += "\"}\n\n";
+      return Then::ends;
+    }
+    const std::uint64_t end = hub.dropped + hub.entries.size();
+    for (; at_ < end; ++at_) {
+      const Shared::Entry& entry = hub.entries[static_cast<std::size_t>(at_ - hub.dropped)];
+      after_ = {entry.what.sequence, entry.what.index};
+      if (!wanted(entry.what, sees)) continue;
+      out += entry.text;
+      if (out.size() >= room) {
+        ++at_;
+        return Then::goes_on;
+      }
+    }
+    after_ = std::max(after_, Place{.sequence = hub.last});
+    return Then::goes_on;
+  }
+
+  // Goes over to what is kept, if nothing lies between. Under the lock.
+  bool join() {
+    Shared& hub = *shared_;
+    const std::uint64_t next = after_.index == UINT32_MAX ? after_.sequence + 1 : after_.sequence;
+    if (next < hub.complete) return false;
+    const auto first = std::ranges::find_if(hub.entries, [&](const Shared::Entry& entry) {
+      return Place{entry.what.sequence, entry.what.index} > after_;
+    });
+    at_ = hub.dropped + static_cast<std::uint64_t>(first - hub.entries.begin());
+    joined_ = true;
+    return true;
+  }
+
+  // Reads a part of the journal on another thread. Under the lock.
+  void read_past() {
+    reading_ = true;
+    const std::uint64_t until = shared_->complete;  // what is kept begins there
+    shared_->ways.slowly([self = shared_from_this(), until] { self->read_until(until); });
+  }
+
+  void read_until(std::uint64_t until) {
+    shared_->live.catch_up_history();  // or it would not know whose job has just ended
+    std::string text;
+    Place after = after_;  // nobody else writes it while reading_ is set
+    Facts facts;
+    std::size_t records = 0;
+    bool good = true;
+    const std::uint64_t from = after.index == UINT32_MAX ? after.sequence + 1 : after.sequence;
+    const auto done = shared_->live.journal().read(from, [&](const Record& record) {
+      if (record.sequence >= until) return false;
+      facts.clear();
+      const auto decoded = read_record(document_, record.body, facts);
+      if (!decoded) return good = false;
+      good = add_past(text, record, decoded->asked.by, facts, after);
+      after = {.sequence = record.sequence};
+      return good && ++records < past_records && text.size() < past_bytes;
+    });
+    {
+      const std::lock_guard lock(shared_->mutex);
+      past_ = std::move(text);
+      after_ = after;
+      failed_ = !done || !good;
+      reading_ = false;
+    }
+    shared_->ways.wake();
+  }
+
+  bool add_past(std::string& text, const Record& record, PersonId by, const Facts& facts,
+                const Place& after) {
+    // The history is asked outside the World's lock: it may be slow.
+    std::vector<ProjectId> projects;
+    for (const Event& event : facts.events()) {
+      if (!past_project(event, projects.emplace_back())) return false;
+    }
+    return shared_->live.read([&](const World& world) {
+      const std::optional<Sees> sees = reader_(world);
+      if (!sees) return true;  // the next pull says so
+      for (std::uint32_t i = 0; i < projects.size(); ++i) {
+        const Event& event = facts.events()[i];
+        Happening what = happening_of(world, event, projects[i]);
+        what.sequence = record.sequence;
+        what.index = i;
+        if (Place{what.sequence, what.index} <= after || !wanted(what, *sees)) continue;
+        write_happening(text, world, what, event, record.at, by);
+      }
+      return true;
+    });
+  }
+
+  // The project of the job that a past event is about: the job may be over.
+  bool past_project(const Event& event, ProjectId& project) {
+    const JobId job = job_of(event);
+    if (!job) return true;
+    Live& live = shared_->live;
+    project = live.read([&](const World& world) { return project_of(world, event); });
+    if (const auto known = past_projects_.find(job); !project && known != past_projects_.end())
+      project = known->second;
+    if (!project) {
+      const auto settled = live.history().job(job.value);
+      if (!settled) return false;
+      if (*settled) {
+        live.read([&](const World& world) {
+          const auto found = world.index.projects.find((*settled)->project);
+          if (found != world.index.projects.end()) project = found->second;
+        });
+      }
+    }
+    // A job's events are close to each other; what is forgotten is looked up again.
+    if (past_projects_.size() > 10'000) past_projects_.clear();
+    past_projects_[job] = project;
+    return true;
+  }
+
+  const std::shared_ptr<Shared> shared_;
+  Place after_;  // everything up to here was seen
+  const EventFilter filter_;
+  const Reader reader_;
+
+  bool joined_ = false;
+  std::uint64_t at_ = 0;  // once joined: the next entry, counted from the first there ever was
+
+  // Of the past; under the hub's lock but for what only the reading thread uses.
+  bool reading_ = false, failed_ = false;
+  std::string past_;
+  JsonDocument document_;
+  std::map<JobId, ProjectId> past_projects_;
+};
+
+EventHub::EventHub(Live& live, Ways ways)
+    : shared_(std::make_shared<Shared>(live, std::move(ways))) {}
+EventHub::~EventHub() = default;
+
+void EventHub::published(std::span<const Published> records, const World& world) {
+  {
+    const std::lock_guard lock(shared_->mutex);
+    if (shared_->readers == 0) {
+      shared_->last = records.back().sequence;
+      return;
+    }
+  }
+  std::vector<Shared::Entry> fresh;
+  std::size_t bytes = 0;
+  for (const Published& record : records) {
+    for (std::uint32_t i = 0; i < record.events.size(); ++i) {
+      Happening what = happening_of(world, record.events[i], record.projects[i]);
+      if (what.audience == Audience::nobody) continue;
+      what.sequence = record.sequence;
+      what.index = i;
+      Shared::Entry& entry = fresh.emplace_back(what, std::string());
+      entry.text.reserve(512);
+      write_happening(entry.text, world, what, record.events[i], record.at, record.by);
+      bytes += entry.text.capacity() + sizeof(Shared::Entry);
+    }
+  }
+  {
+    const std::lock_guard lock(shared_->mutex);
+    Shared& hub = *shared_;
+    hub.last = records.back().sequence;
+    if (hub.readers > 0) {
+      std::ranges::move(fresh, std::back_inserter(hub.entries));
+      hub.bytes += bytes;
+      while (hub.bytes > kept_bytes_max && !hub.entries.empty()) {
+        hub.bytes -= hub.entries.front().text.capacity() + sizeof(Shared::Entry);
+        // Of this record something is missing now.
+        hub.complete = hub.entries.front().what.sequence + 1;
+        hub.entries.pop_front();
+        ++hub.dropped;
+      }
+    }
+  }
+  if (!fresh.empty()) shared_->ways.wake();
+}
+
+std::shared_ptr<net::Stream> EventHub::open(std::optional<Place> from, EventFilter filter,
+                                            Reader reader) {
+  const std::lock_guard lock(shared_->mutex);
+  if (from && from->sequence > shared_->last) return nullptr;
+  if (shared_->readers++ == 0) shared_->complete = shared_->last + 1;
+  return std::make_shared<Subscription>(shared_, from.value_or(Place{.sequence = shared_->last}),
+                                        filter, std::move(reader));
+}
+
+std::uint64_t EventHub::last() const {
+  const std::lock_guard lock(shared_->mutex);
+  return shared_->last;
+}
+
+// ---- the door ----
+
+void Api::events(const CallPtr& call) {
+  const auto refuse_it = [&](const Complaint& complaint) {
+    call->reply(problem(complaint, call->caller.language));
+  };
+  EventFilter filter;
+  std::optional<Place> from;
+  std::string project;
+  for (const auto& [name, value] : call->query) {
+    if (name == "since") {
+      from = parse_place(value);
+      if (!from) {
+        return refuse_it(invalid_field("since", "expected SEQUENCE or SEQUENCE.INDEX",
+                                       "「番号」または「番号.番号」の形で指定してください"));
+      }
+    } else if (name == "project") {
+      project = value;
+    } else if (name == "job") {
+      const auto number = parse_decimal(value, 0);
+      if (!number || *number <= 0) {
+        return refuse_it(invalid_field("job", "expected a job's id", "ジョブ番号を指定してください"));
+      }
+      filter.job = JobId{static_cast<std::uint64_t>(*number)};
+    } else if (name == "kinds") {
+      for (std::size_t at = 0; at <= value.size();) {
+        const std::size_t comma = std::min(value.find(',', at), value.size());
+        const std::string kind = value.substr(at, comma - at);
+        at = comma + 1;
+        const auto found = std::ranges::find(event_names, kind);
+        if (found == event_names.end()) {
+          return refuse_it(invalid_field(
+              "kinds", "there is no kind of event " + kind + "; docs/api.md lists them",
+              "「" + kind + "」というイベントの種類はありません。docs/api.md に一覧があります"));
+        }
+        filter.kinds |= std::uint64_t{1} << (found - event_names.begin());
+      }
+    } else {
+      return refuse_it(invalid_field(
+          name, "no such filter; there are since, project, job, kinds",
+          "そのような条件はありません。since、project、job、kinds が使えます"));
+    }
+  }
+  // The header counts: a browser that comes back sends the address as it was, with the header.
+  if (const std::string_view last = call->request.header("Last-Event-ID"); !last.empty()) {
+    from = parse_place(last);
+    if (!from) {
+      return refuse_it(invalid_field("Last-Event-ID", "expected SEQUENCE or SEQUENCE.INDEX",
+                                     "「番号」または「番号.番号」の形で指定してください"));
+    }
+  }
+  if (!project.empty()) {
+    filter.project = live_.read([&](const World& world) {
+      const auto found = world.index.projects.find(project);
+      const bool there =
+          found != world.index.projects.end() && may_see(world, call->caller, found->second);
+      return there ? found->second : ProjectId{};
+    });
+    if (!filter.project) return call->reply(problem(refuse(Reason::unknown_project), call->caller.language));
+  }
+  const auto begin = [this, call, filter, from] {
+    auto reader = [this, token = token_hash(call->request),
+                   language = call->caller.language](const World& world) -> std::optional<EventHub::Sees> {
+      auto caller = caller_of(world, token, language);
+      if (!caller) return std::nullopt;
+      return [this, &world, who = *caller, asked = ProjectId{}, seen = false](
+                 const Happening& what) mutable {
+        if (what.audience != Audience::project || !what.project) return may_see(world, who, what);
+        // Events of one project come one after another.
+        if (what.project != asked) {
+          asked = what.project;
+          seen = may_see(world, who, what);
+        }
+        return seen;
+      };
+    };
+    auto stream = hub_.open(from, filter, std::move(reader));
+    if (!stream) {
+      const std::string last = std::to_string(hub_.last());
+      return call->reply(problem(
+          invalid_field("since", "nothing has happened there yet; the last record is " + last,
+                        "まだ存在しない位置です。最新の記録は " + last + " です"),
+          call->caller.language));
+    }
+    net::Response response{.content_type = "text/event-stream; charset=utf-8",
+                           .body = ": tenbin\nretry: 2000\n\n",
+                           .headers = {{"Cache-Control", "no-store"}, {"X-Accel-Buffering", "no"}},
+                           .stream = std::move(stream)};
+    call->reply(std::move(response));
+  };
+  if (!filter.job) return begin();
+  const auto there = live_.read([&](const World& world) -> std::optional<bool> {
+    const Job* row = world.jobs.find(filter.job);
+    if (!row) return std::nullopt;
+    return may_see(world, call->caller, row->project);
+  });
+  const auto unknown = [call] {
+    call->reply(problem(refuse(Reason::unknown_job), call->caller.language));
+  };
+  if (there) return *there ? begin() : unknown();
+  slowly([this, call, filter, begin, unknown] {
+    live_.catch_up_history();
+    const auto settled = live_.history().job(filter.job.value);
+    if (!settled || !*settled || !may_see(call->caller, (*settled)->project)) return unknown();
+    begin();
+  });
+}
+
+/// Who may see what happens, in one place.
+bool Api::may_see(const World& world, const Caller& caller, const Happening& what) const {
+  switch (what.audience) {
+    case Audience::everyone: return true;
+    case Audience::project:
+      return what.project ? may_see(world, caller, what.project) : caller.sees_all();
+    case Audience::person: return what.person == caller.person || caller.role == Role::officer;
+    case Audience::all_seeing: return caller.sees_all();
+    case Audience::nobody: return false;
+  }
+  return false;
+}
+
+}  // namespace tenbin
