@@ -42,6 +42,33 @@ assert texts.count("summary:") == texts.count("summary_ja:") == texts.count("ale
 PYTHON
 check "the example settings are not right" \
   "$program" serve --check-config --config "$root/packaging/tenbin.toml"
+says() {  # says EXIT WORDS COMMAND...: the command ends so and says that
+  local code=0 want=$1 words=$2
+  shift 2
+  "$@" >"$scratch/said" 2>&1 || code=$?
+  if ((code != want)) || ! grep -qF -- "$words" "$scratch/said"; then
+    echo "packaging: not exit $want with \"$words\": $*"
+    sed 's/^/  /' "$scratch/said"
+    failures=$((failures + 1))
+  fi
+}
+settings=$scratch/settings.toml
+printf '# mine\nport = 7000\nprot = 1\nlease_ms = "x"\n' >"$settings"
+says 2 "$settings:3:1: there is no setting \"prot\"; did you mean port?" \
+  "$program" serve --check-config --config "$settings"
+says 2 "$settings:4:12: lease_ms must be a whole number without quotes" \
+  "$program" serve --check-config --config "$settings"
+says 2 "did you mean --port?" "$program" serve --prot 1
+says 2 "$scratch/none.toml: No such file" \
+  "$program" serve --check-config --config "$scratch/none.toml"
+printf 'port = 7000\n' >"$settings"
+says 0 "port = 7000 " "$program" serve --print-config --config "$settings"
+says 0 "# $settings:1:8" "$program" serve --print-config --config "$settings"
+says 0 "# environment TENBIN_PORT" env TENBIN_PORT=5 TENBIN_CONFIG="$settings" "$program" serve --print-config
+says 0 "# flag --port" env TENBIN_PORT=5 "$program" serve --print-config --port 6
+chmod o+w "$settings"
+says 2 "everybody may write it" "$program" serve --check-config --config "$settings"
+
 if command -v systemd-analyze >/dev/null && [[ -e /usr/bin/tenbin ]]; then
   check "systemd does not understand the unit" \
     systemd-analyze verify "$root/packaging/systemd/tenbin.service"
