@@ -83,7 +83,8 @@ class Service {
   explicit Service(const std::string& state) : state_(state) {
     std::filesystem::remove(state + "/url");
     const double began = now_s();
-    child_ = spawn({"tenbin", "serve", "--state", state, "--work", state + "-work", "--port", "0"},
+    child_ = spawn({"tenbin", "serve", "--state", state, "--work", state + "-work", "--port", "0",
+                    "--accept-clock"},
                    {}, true);
     for (;;) {
       std::ifstream file(state + "/url");

@@ -1,6 +1,8 @@
 // The real service from outside: durable submissions over HTTP, recovery after a crash, and the
 // command line's round trip. Each starts `tenbin serve` on a folder of its own.
 
+#include <atomic>
+#include <functional>
 #include <thread>
 
 #include "bench.h"
@@ -282,6 +284,80 @@ std::vector<Measurement> recovery(const Options& options) {
            "records/s of reading the file", static_cast<double>(records_wanted) / file_s, ""}};
 }
 const Registered recover{"recovery", recovery};
+
+// ---- backup ----
+
+/// Submits at `asked` a second for `seconds`, over a few connections; how many a second were
+/// answered.
+double paced_submits(const Service& service, double asked, const std::function<bool()>& over) {
+  constexpr std::size_t clients = 8;
+  std::atomic<std::uint64_t> taken = 0, answered = 0;
+  const double began = now_s();
+  std::vector<std::thread> threads;
+  for (std::size_t i = 0; i < clients; ++i) {
+    threads.emplace_back([&] {
+      net::Client client(service.url());
+      net::Headers headers = service.headers();
+      headers.emplace_back("Idempotency-Key", "");
+      while (!over()) {
+        // Each submission has its moment; what is late is caught up at once, as an open queue of
+        // people would.
+        const std::uint64_t mine = taken.fetch_add(1);
+        while (now_s() < began + static_cast<double>(mine) / asked && !over()) ::usleep(200);
+        if (over()) return;
+        headers.back().second =
+            to_uuid({0x0190000000007000u,
+                     0x8000000000000000u | (static_cast<std::uint64_t>(began * 1e6) + mine)});
+        const auto response = client.send("POST", "/v1/jobs", headers, job_body, Span{30'000});
+        if (!response || response->status != 201) give_up("a submit failed");
+        ++answered;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  return static_cast<double>(answered.load()) / (now_s() - began);
+}
+
+std::vector<Measurement> backup_live(const Options& options) {
+  constexpr double asked = 1'000, alone_s = 5;
+  const TemporaryFolder folder;
+  const std::string state = folder / "state";
+  write_history(state, records_wanted);
+  {
+    auto history = SqliteHistory::open(state);
+    if (!history || !(*history)->follow(records_wanted, {}, {})) give_up("no history");
+  }
+  // The history has no tokens: the first start makes the officer's.
+  Service service(state);
+  std::vector<double> losses, lengths;
+  const int rounds = std::min(options.rounds, 3);
+  double alone_rate = 0;
+  for (int round = 0; round < rounds; ++round) {
+    const double until = now_s() + alone_s;
+    alone_rate = paced_submits(service, asked, [&] { return now_s() >= until; });
+    std::atomic<bool> done = false;
+    const double began = now_s();
+    std::thread backup([&] {
+      const pid_t child =
+          spawn({"tenbin", "backup", folder / ("backup" + std::to_string(round)), "--state", state},
+                {}, true);
+      int status = 0;
+      ::waitpid(child, &status, 0);
+      if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) give_up("tenbin backup failed");
+      done = true;
+    });
+    const double beside = paced_submits(service, asked, [&] { return done.load(); });
+    backup.join();
+    lengths.push_back(now_s() - began);
+    losses.push_back(100 * (1 - beside / alone_rate));
+    std::filesystem::remove_all(folder / ("backup" + std::to_string(round)));
+  }
+  return {{"backup_live", median(losses), "% lost", rounds, "asked", 20,
+           "submissions lost while 1,000,000 records are backed up, 1,000/s offered; alone " +
+               std::to_string(static_cast<int>(alone_rate)) + "/s, backup took " +
+               std::to_string(static_cast<int>(median(lengths))) + " s"}};
+}
+const Registered back_up_live{"backup_live", backup_live};
 
 // ---- command line ----
 

@@ -42,6 +42,8 @@ std::vector<std::string> examples() {
       "--dependency=afterok:1:2,afterany:3 --export=ALL,A=1 --mem=4G\nsrun true\n",
       "gpus = 0.5\ntime_limit = \"2h\"\narray = \"3,1-2%2\"\nafter = [1, \"2:any\"]\nsignal = "
       "\"USR1@60\"\ncommand = [\"a\"]\n[environment]\nA = \"1\"\n",
+      "# settings\nstate = \"/var/lib/x\"\nport = 7411\nlease_ms = 10_000\nlog = 'json'\n"
+      "metrics_listen = \"[::1]:9411\"\n",
   };
   Dice dice(1);
   Story story(dice);

@@ -183,6 +183,10 @@ void Api::handle(net::Request&& request, net::Reply reply) {
   // A token that may only look: every POST but a quote is a command.
   if (caller->read_only && request.method == "POST" && request.path != "/v1/quote")
     return reply(problem(refuse(Reason::token_read_only), language));
+  if (request.trace) {
+    live_.read(
+        [&](const World& world) { request.trace->person = world.persons.at(caller->person).name; });
+  }
   const auto call = std::make_shared<Call>(
       Call{std::move(request), std::move(reply), *caller, std::move(*path), std::move(*query)});
   route(call);
@@ -201,6 +205,10 @@ void Api::route(const CallPtr& call) {
     response.headers.emplace_back("Allow", std::string(allowed));
     call->reply(std::move(response));
   };
+  if (path.size() == 1 && path[0] == "metrics" && metrics_ && call->caller.sees_all()) {
+    if (!get) return wrong_method("GET");
+    return slowly([this, call] { call->reply(metrics_()); });
+  }
   if (path.size() < 2 || path[0] != "v1") return missing();
   const std::string& noun = path[1];
 

@@ -36,6 +36,10 @@ class Api {
   explicit Api(Live& live);
   ~Api();
 
+  /// Answers GET /metrics for those who may see everything. Set before the server starts; without
+  /// it there is no such address. Called on a thread that may take its time.
+  void serve_metrics(std::function<net::Response()> metrics) { metrics_ = std::move(metrics); }
+
   /// The server's handler.
   void handle(net::Request&& request, net::Reply reply);
   /// `wake` is called when streams of events have news; the server's wake_streams. Before the
@@ -128,6 +132,7 @@ class Api {
   void expire_waiters();
 
   Live& live_;
+  std::function<net::Response()> metrics_;
   JsonDocument document_;  // the I/O thread's
 
   std::mutex mutex_;

@@ -17,5 +17,9 @@ int main(int argc, char** argv) {
       argc, argv,
       {{"serve", "run the service on this machine", "このマシンでサービスを動かす", tenbin::serve},
        {"verify", "check a state folder's journal from the first record on",
-        "状態フォルダーのジャーナルを最初から検証する", tenbin::verify_state}});
+        "状態フォルダーのジャーナルを最初から検証する", tenbin::verify_state},
+       {"backup", "copy the journal and settings while the service runs",
+        "サービスの稼働中にジャーナルと設定をバックアップする", tenbin::backup_state},
+       {"restore", "make a state folder of a backup, verified before use",
+        "バックアップを検証して新しい状態フォルダーを作る", tenbin::restore_state}});
 }

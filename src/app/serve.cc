@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <charconv>
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstdio>
@@ -20,43 +20,28 @@
 #include <filesystem>
 #include <fstream>
 #include <mutex>
+#include <new>
 #include <optional>
 
 #include "api/api.h"
+#include "app/wall_clock.h"
 #include "codec/hash.h"
 #include "exec/gpu_probe.h"
 #include "exec/local_executor.h"
 #include "live/live.h"
 #include "live/verify.h"
 #include "net/http_server.h"
+#include "operate/door.h"
+#include "operate/log_writer.h"
+#include "operate/metrics.h"
+#include "operate/settings.h"
 #include "store/sqlite_history.h"
 #include "store/sqlite_journal.h"
+#include "store/state_folder.h"
 
 namespace tenbin {
 
 namespace {
-
-class WallClock final : public Clock {
- public:
-  Instant now() override {
-    timespec t{};
-    ::clock_gettime(CLOCK_REALTIME, &t);
-    return Instant{t.tv_sec * 1'000 + t.tv_nsec / 1'000'000};
-  }
-};
-
-struct Settings {
-  std::string state = default_state_folder();
-  std::string work;  // where jobs run; empty: chosen by default_work_folder
-  std::string address = "127.0.0.1";
-  std::uint16_t port = 7411;
-  std::string job_account = "nobody";
-  Span lease{10'000};
-  std::uint64_t snapshot_every = 200'000;
-  std::string tls_certificate, tls_key;
-  net::Limits limits = {.stop_grace = Span{10'000}};
-  bool per_peer_given = false;
-};
 
 int complain(const std::string& what) {
   std::fprintf(stderr, "tenbin: %s\n", what.c_str());
@@ -64,61 +49,159 @@ int complain(const std::string& what) {
 }
 
 constexpr std::string_view serve_help =
-    "tenbin serve [--state DIR] [--work DIR] [--address A] [--port N] [--job-account NAME]\n"
-    "             [--lease-ms N] [--snapshot-every RECORDS] [--tls-cert FILE --tls-key FILE]\n"
-    "             [--connections-max N] [--connections-per-peer N] [--streams-max N]\n"
-    "             [--body-max-bytes N] [--header-timeout-ms N] [--body-timeout-ms N]\n"
-    "             [--idle-timeout-ms N] [--drain-ms N]\n"
+    "tenbin serve [--config FILE] [--check-config | --print-config] [SETTING...]\n"
     "\n"
-    "Runs the service. It listens on 127.0.0.1:7411 unless told otherwise (--port 0: any free "
-    "port), keeps its\n"
-    "state in --state ($TENBIN_STATE, else the XDG state folder). Running jobs go on for one lease "
-    "after it stops.\n"
-    "As root, jobs run as --job-account (nobody), never as root.\n"
-    "With --tls-cert and --tls-key (PEM) it speaks TLS and nothing else. On TERM it ends what is "
-    "under way within\n"
-    "--drain-ms (10000). The other options bound what clients may take; docs/operating.md.\n"
-    "サービスを起動します。既定では 127.0.0.1:7411 で待ち受け、状態を --state "
-    "に保存します。停止後も実行中のジョブは --lease-ms の間（既定 10 秒）続きます。\n"
-    "root で起動した場合、ジョブは --job-account（既定は nobody）で実行され、root "
-    "では実行されません。\n"
-    "--tls-cert と --tls-key（PEM）を指定すると TLS だけで待ち受けます。TERM "
-    "を受けると、処理中の要求を "
-    "--drain-ms（既定 10000）以内に終えて停止します。\n";
+    "Runs the service. It listens on 127.0.0.1:7411 unless told otherwise. Running jobs go on for "
+    "one lease after it stops.\n"
+    "As root, jobs run as --job-account, never as root.\n"
+    "A setting is taken from its flag, else from its variable (TENBIN_PORT for --port), else from "
+    "the file, else it is the one in brackets.\n"
+    "The file is --config, $TENBIN_CONFIG, $XDG_CONFIG_HOME/tenbin/tenbin.toml or "
+    "/etc/tenbin/tenbin.toml; its keys are the flags' names with _ for -.\n"
+    "サービスを起動します。既定では 127.0.0.1:7411 で待ち受けます。停止後も実行中のジョブは "
+    "リース期間（--lease-ms）の間続きます。\n"
+    "root で起動した場合、ジョブは --job-account で実行され、root では実行されません。\n"
+    "設定はフラグ、環境変数（--port なら "
+    "TENBIN_PORT）、設定ファイル、既定値（括弧内）の順に優先されます。\n"
+    "\n"
+    "  --config FILE     settings to read / 読み込む設定ファイル\n"
+    "  --check-config    only say whether the settings are right / 設定を検査して終了する\n"
+    "  --print-config    print all settings and where each comes from / 設定とその出所を表示する\n";
 
-/// Takes what bounds clients; false if it is none of that, or out of range.
-bool read_limit(const std::string& name, std::int64_t number, Settings& settings) {
-  net::Limits& limits = settings.limits;
-  const auto in = [&](std::int64_t least, std::int64_t most) {
-    return number >= least && number <= most;
-  };
-  constexpr std::int64_t hour_ms = 3'600'000;
-  if (name == "--connections-max" && in(10, 1'000'000)) {
-    limits.connections_max = static_cast<std::size_t>(number);
-  } else if (name == "--connections-per-peer" && in(0, 1'000'000)) {
-    limits.connections_per_peer = static_cast<std::size_t>(number);
-    settings.per_peer_given = true;
-  } else if (name == "--streams-max" && in(0, 1'000'000)) {
-    limits.streams_max = static_cast<std::size_t>(number);
-  } else if (name == "--body-max-bytes" && in(1'024, 64 * 1024 * 1024)) {
-    limits.body_max_bytes = static_cast<std::uint64_t>(number);
-  } else if (name == "--header-timeout-ms" && in(100, hour_ms)) {
-    limits.header_timeout = Span{number};
-  } else if (name == "--body-timeout-ms" && in(100, hour_ms)) {
-    limits.body_timeout = Span{number};
-  } else if (name == "--idle-timeout-ms" && in(100, hour_ms)) {
-    limits.idle_timeout = Span{number};
-  } else if (name == "--drain-ms" && in(0, hour_ms)) {
-    limits.stop_grace = Span{number};
-  } else {
-    return false;
+using operate::Settings;
+
+/// The settings file to read; empty: there is none. An explicit one must be there.
+std::string config_path(const std::string& asked) {
+  if (!asked.empty()) return asked;
+  if (const char* own = std::getenv("TENBIN_CONFIG"); own && *own) return own;
+  const char* xdg = std::getenv("XDG_CONFIG_HOME");
+  const char* home = std::getenv("HOME");
+  std::vector<std::string> places;
+  if (xdg && *xdg) {
+    places.push_back(std::string(xdg) + "/tenbin/tenbin.toml");
+  } else if (home && *home) {
+    places.push_back(std::string(home) + "/.config/tenbin/tenbin.toml");
   }
-  return true;
+  places.emplace_back("/etc/tenbin/tenbin.toml");
+  for (const std::string& place : places) {
+    if (::access(place.c_str(), F_OK) == 0) return place;
+  }
+  return {};
+}
+
+/// Who may write the settings decides as whom jobs run.
+Result<std::string> read_config(const std::string& path) {
+  struct stat about{};
+  if (::stat(path.c_str(), &about) != 0) return failed(path + ": " + std::strerror(errno));
+  if (!S_ISREG(about.st_mode)) return failed(path + ": it is not a plain file");
+  if (about.st_mode & S_IWOTH)
+    return failed(path + ": everybody may write it; run chmod o-w on it");
+  if (about.st_size > 1024 * 1024) return failed(path + ": it is longer than 1 MiB");
+  std::ifstream file(path, std::ios::binary);
+  std::string text((std::istreambuf_iterator<char>(file)), {});
+  if (!file) return failed(path + ": it cannot be read");
+  return text;
+}
+
+/// Reads all settings; an exit code if the process should end here.
+std::optional<int> read_settings(const std::vector<std::string>& words, Settings& settings) {
+  std::vector<std::string> rest;
+  Settings only_flags;
+  static_cast<void>(only_flags.read_flags(words, rest));
+  std::string asked;
+  bool check = false, print = false;
+  std::vector<operate::Mistake> mistakes;
+  for (std::size_t i = 0; i < rest.size(); ++i) {
+    const std::string& word = rest[i];
+    if (word == "--help" || word == "-h") {
+      std::fputs(serve_help.data(), stdout);
+      std::fputs(operate::settings_help().c_str(), stdout);
+      return 0;
+    }
+    if (word == "--check-config") {
+      check = true;
+    } else if (word == "--print-config") {
+      print = true;
+    } else if (word == "--config" && i + 1 < rest.size()) {
+      asked = rest[++i];
+    } else if (word.starts_with("--config=")) {
+      asked = word.substr(9);
+    } else if (word.starts_with('-') || mistakes.empty()) {  // else it is the value of a mistake
+      std::vector<std::string> flags{"--config", "--check-config", "--print-config", "--help"};
+      for (const operate::Setting& one : operate::all_settings()) {
+        flags.push_back("--" + std::string(one.name));
+        std::ranges::replace(flags.back(), '_', '-');
+      }
+      const std::vector<std::string_view> names(flags.begin(), flags.end());
+      const auto near = operate::did_you_mean(word.substr(0, word.find('=')), names);
+      mistakes.push_back(
+          {word,
+           near ? fmt::format("is not an option; did you mean {}?", *near)
+                : std::string("is not an option; see tenbin serve --help"),
+           near ? fmt::format("という指定はできません。{} ではありませんか", *near)
+                : std::string("という指定はできません。tenbin serve --help を参照してください")});
+    }
+  }
+  settings.set_standard("state", default_state_folder());
+  const auto add = [&](std::vector<operate::Mistake> more) {
+    std::ranges::move(more, std::back_inserter(mistakes));
+  };
+  const std::string path = config_path(asked);
+  if (!path.empty()) {
+    if (const auto text = read_config(path)) {
+      add(settings.read_toml(*text, path));
+    } else {
+      mistakes.push_back({path, text.error().what, "設定ファイルを読めません"});
+    }
+  }
+  add(settings.read_environment([](const std::string& name) { return std::getenv(name.c_str()); }));
+  add(settings.read_flags(words, rest));
+  if (settings.text("tls_cert").empty() != settings.text("tls_key").empty()) {
+    mistakes.push_back({"tls_cert, tls_key", "they go together: give both or neither",
+                        "両方を指定するか、どちらも指定しないでください"});
+  }
+  for (const operate::Mistake& mistake : mistakes) {
+    std::fprintf(stderr, "tenbin: serve: %s: %s\ntenbin: serve: %s: %s\n", mistake.where.c_str(),
+                 mistake.english.c_str(), mistake.where.c_str(), mistake.japanese.c_str());
+  }
+  if (!mistakes.empty()) return 2;
+  if (print) {
+    std::fputs(settings.print().c_str(), stdout);
+    return 0;
+  }
+  if (check) {
+    std::printf("%s: the settings are right\n%s: 設定に問題はありません\n",
+                path.empty() ? "(no file)" : path.c_str(),
+                path.empty() ? "(ファイルなし)" : path.c_str());
+    return 0;
+  }
+  return std::nullopt;
+}
+
+operate::LogFormat log_format(const std::string& asked) {
+  const bool text = asked == "text" || (asked == "auto" && ::isatty(2));
+  return text ? operate::LogFormat::text : operate::LogFormat::json;
+}
+
+template <class Enum>
+Enum position_in(const std::string& value, std::initializer_list<std::string_view> names) {
+  const auto found = std::ranges::find(names, std::string_view(value));
+  return static_cast<Enum>(found - names.begin());
+}
+
+// The latest instant at which a service was seen at work here: a fleet may rest for weeks without
+// a record, and its clock is right all the same.
+constexpr const char* alive_file = "/alive";
+
+Instant last_alive(const std::string& state) {
+  std::ifstream file(state + alive_file);
+  std::int64_t ms = 0;
+  return file >> ms && ms > 0 ? Instant{ms} : Instant{};
 }
 
 /// As many files as the system lets us have open, and no more connections than that leaves room
 /// for: the journal, its readers and the supervisors of jobs need descriptors too.
-void fit_connections(net::Limits& limits) {
+void fit_connections(net::Limits& limits, const Log& log) {
   constexpr rlim_t kept_back = 512;
   rlimit files{};
   if (::getrlimit(RLIMIT_NOFILE, &files) != 0) return;
@@ -127,58 +210,38 @@ void fit_connections(net::Limits& limits) {
   if (::getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur == RLIM_INFINITY) return;
   const rlim_t room = files.rlim_cur > 2 * kept_back ? files.rlim_cur - kept_back : kept_back;
   if (limits.connections_max <= room) return;
-  std::fprintf(stderr,
-               "tenbin: at most %llu connections instead of %zu: the limit on open files is %llu "
-               "(LimitNOFILE, ulimit -n)\n",
-               static_cast<unsigned long long>(room), limits.connections_max,
-               static_cast<unsigned long long>(files.rlim_cur));
+  log(LogLevel::warning, "fewer_connections",
+      fmt::format("at most {} connections instead of {}: the limit on open files is {} "
+                  "(LimitNOFILE, ulimit -n)",
+                  room, limits.connections_max, files.rlim_cur));
   limits.connections_max = static_cast<std::size_t>(room);
 }
 
-/// Reads the options; an exit code if the process should end here.
-std::optional<int> read_options(const std::vector<std::string>& words, Settings& settings) {
-  for (std::size_t i = 0; i < words.size(); ++i) {
-    std::string name = words[i], value;
-    if (name == "--help" || name == "-h") {
-      std::fputs(serve_help.data(), stdout);
-      return 0;
-    }
-    if (const std::size_t equal = name.find('='); equal != std::string::npos) {
-      value = name.substr(equal + 1);
-      name.resize(equal);
-    } else if (i + 1 < words.size()) {
-      value = words[++i];
-    }
-    std::int64_t number = -1;
-    const auto parsed = std::from_chars(value.data(), value.data() + value.size(), number);
-    const bool whole = parsed.ec == std::errc{} && parsed.ptr == value.data() + value.size();
-    if (name == "--state" && !value.empty()) {
-      settings.state = value;
-    } else if (name == "--work" && !value.empty()) {
-      settings.work = value;
-    } else if (name == "--address" && !value.empty()) {
-      settings.address = value;
-    } else if (name == "--port" && whole && number >= 0 && number <= 65'535) {
-      settings.port = static_cast<std::uint16_t>(number);
-    } else if (name == "--job-account" && !value.empty()) {
-      settings.job_account = value;
-    } else if (name == "--lease-ms" && whole && number >= 100 && number <= 3'600'000) {
-      settings.lease = Span{number};
-    } else if (name == "--tls-cert" && !value.empty()) {
-      settings.tls_certificate = value;
-    } else if (name == "--tls-key" && !value.empty()) {
-      settings.tls_key = value;
-    } else if (whole && read_limit(name, number, settings)) {
-      // taken
-    } else if (name == "--snapshot-every" && whole && number >= 1) {
-      settings.snapshot_every = static_cast<std::uint64_t>(number);
-    } else {
-      complain("serve: " + words[i] +
-               " is not an option, or its value is not valid; see tenbin serve --help");
-      return 2;
-    }
-  }
-  return std::nullopt;
+net::Limits limits_of(const Settings& settings) {
+  net::Limits limits;
+  limits.connections_max = static_cast<std::size_t>(settings.number("connections_max"));
+  limits.connections_per_peer = static_cast<std::size_t>(settings.number("connections_per_peer"));
+  limits.streams_max = static_cast<std::size_t>(settings.number("streams_max"));
+  limits.body_max_bytes = static_cast<std::uint64_t>(settings.number("body_max_bytes"));
+  limits.header_timeout = Span{settings.number("header_timeout_ms")};
+  limits.body_timeout = Span{settings.number("body_timeout_ms")};
+  limits.idle_timeout = Span{settings.number("idle_timeout_ms")};
+  limits.stop_grace = Span{settings.number("drain_ms")};
+  // On loopback everybody has the same address; elsewhere one client must not take all the room.
+  const std::string& address = settings.text("address");
+  const bool loopback = address.starts_with("127.") || address == "::1";
+  if (settings.origin("connections_per_peer") == "default" && !loopback)
+    limits.connections_per_peer = 1'000;
+  return limits;
+}
+
+// What SQLite and the containers cannot get ends the process before anything half done is seen.
+void out_of_memory() {
+  constexpr std::string_view words =
+      "tenbin: out of memory: stopping now; what was acknowledged is safe. Allow more memory, then "
+      "start again.\ntenbin: メモリーが不足したため停止します。受理済みの記録は失われません。\n";
+  [[maybe_unused]] const ssize_t n = ::write(2, words.data(), words.size());
+  ::_exit(71);
 }
 
 Result<void> write_private(const std::string& path, const std::string& text) {
@@ -276,7 +339,9 @@ std::string default_state_folder() {
 
 int serve(const std::vector<std::string>& words) {
   Settings settings;
-  if (const auto code = read_options(words, settings)) return *code;
+  if (const auto code = read_settings(words, settings)) return *code;
+  const std::string state = settings.text("state");
+  const Span lease{settings.number("lease_ms")};
 
   // Before any thread: they inherit this, and only this function waits for the signals.
   sigset_t ends;
@@ -288,90 +353,202 @@ int serve(const std::vector<std::string>& words) {
   ::signal(SIGXFSZ,
            SIG_IGN);  // a file that may not grow is an error like a full disk, and ends with words
   ::umask(077);
+  std::set_new_handler(out_of_memory);
 
-  if (settings.tls_certificate.empty() != settings.tls_key.empty()) {
-    complain("serve: --tls-cert and --tls-key go together");
-    return 2;
-  }
-  fit_connections(settings.limits);
-  const bool loopback = settings.address.starts_with("127.") || settings.address == "::1";
-  // On loopback everybody has the same address; elsewhere one client must not take all the room.
-  if (!settings.per_peer_given && !loopback) settings.limits.connections_per_peer = 1'000;
-
+  operate::LogWriter writer(
+      2, log_format(settings.text("log")),
+      position_in<LogLevel>(settings.text("log_level"), {"debug", "info", "warning", "error"}));
+  const Log log = writer.log();
+  const auto refuse_to_start = [&](const std::string& what) {
+    log(LogLevel::error, "start_failed", what);
+    return 1;  // the writer's end flushes
+  };
   const auto began = std::chrono::steady_clock::now();
   std::error_code made;
-  std::filesystem::create_directories(std::filesystem::path(settings.state).parent_path(), made);
-  auto journal = SqliteJournal::open(settings.state, Access::read_write);
-  if (!journal) return complain(journal.error().what);
-  auto history = SqliteHistory::open(settings.state);
-  if (!history) return complain(history.error().what);
-  if (settings.work.empty()) {
-    auto folder = default_work_folder(settings.state);
-    if (!folder) return complain(folder.error().what);
-    settings.work = *folder;
+  std::filesystem::create_directories(std::filesystem::path(state).parent_path(), made);
+  if (auto mended = secure_state_folder(state); !mended) {
+    return refuse_to_start(mended.error().what);
+  } else {
+    for (const std::string& path : *mended)
+      log(LogLevel::warning, "rights_mended", path + " could be read by others; now it cannot");
   }
+
+  // What watches the service must be answered while it still reads its journal.
+  std::mutex figures_mutex;
+  struct Watched {  // all null until the journal has been read
+    Live* live = nullptr;
+    exec::LocalExecutor* executor = nullptr;
+    operate::Door* door = nullptr;
+    net::Server* server = nullptr;
+  } watched;  // under figures_mutex
+  std::atomic<bool> recovered = false, stopping = false;
+  const auto ready = [&](const net::Request&) {
+    Live* live = nullptr;
+    {
+      const std::lock_guard lock(figures_mutex);
+      live = watched.live;
+    }
+    return operate::ready_response(operate::why_unready(
+        recovered, stopping, live ? live->figures() : LiveFigures{},
+        operate::process_figures(state),
+        {.disk_free_min_bytes =
+             static_cast<std::uint64_t>(settings.number("disk_free_mib")) * 1024 * 1024}));
+  };
+  const auto metrics = [&] {
+    operate::Figures figures{.version = TENBIN_VERSION};
+    figures.process = operate::process_figures(state);
+    figures.log_lines_dropped = writer.dropped();
+    Watched now;
+    {
+      const std::lock_guard lock(figures_mutex);
+      now = watched;
+    }
+    if (now.live) {
+      figures.live = now.live->figures();
+      figures.world = now.live->read(operate::world_figures);
+      const auto executor = now.executor->figures();
+      figures.executor = {executor.attempts, executor.supervisors, executor.launches,
+                          executor.renewals_failed};
+      figures.routes = now.door->routes();
+      figures.open_requests = now.door->open_requests();
+      const auto server = now.server->figures();
+      figures.server = {server.connections, server.streams};
+    }
+    return operate::metrics_response(figures);
+  };
+  operate::Door watch_door(
+      {.inner = [](net::Request&&, net::Reply reply) { reply(server_problem(404, "not_found")); },
+       .access = operate::AccessLog::off,
+       .log = log,
+       .ready = ready,
+       .metrics = metrics});
+  std::optional<net::Server> watch_server;
+  if (const auto listener = operate::listener_of(settings.text("metrics_listen"))) {
+    watch_server.emplace(
+        net::ServerSettings{
+            .address = listener->address, .port = listener->port, .problem = server_problem},
+        [&](net::Request&& request, net::Reply reply) {
+          watch_door.handle(std::move(request), std::move(reply));
+        });
+    if (auto started = watch_server->start(); !started)
+      return refuse_to_start("metrics_listen: " + started.error().what);
+  }
+
+  auto journal = SqliteJournal::open(state, Access::read_write, log);
+  if (!journal) return refuse_to_start(journal.error().what);
+  auto history = SqliteHistory::open(state, log);
+  if (!history) return refuse_to_start(history.error().what);
+  if (settings.text("work").empty()) {
+    auto folder = default_work_folder(state);
+    if (!folder) return refuse_to_start(folder.error().what);
+    settings.set_standard("work", *folder);
+  }
+  const std::string work = settings.text("work");
   if (::geteuid() == 0) {
     // What we make ourselves the job account may pass through; a folder that was there is its
     // owner's.
-    if (std::filesystem::create_directories(settings.work, made))
-      ::chmod(settings.work.c_str(), 0711);
+    if (std::filesystem::create_directories(work, made)) ::chmod(work.c_str(), 0711);
     // Others may pass through, and look at nothing.
-    for (std::filesystem::path p = settings.work;
+    for (std::filesystem::path p = work;
          p != p.root_path() && p.string().starts_with("/var/lib/tenbin"); p = p.parent_path()) {
       ::chmod(p.c_str(), 0711);
     }
   } else {
-    std::fprintf(stderr,
-                 "tenbin: not running as root: jobs run as this user and could read the state "
-                 "folder; see docs/security.md\n"
-                 "tenbin: root "
-                 "ではないため、ジョブは同じ利用者として実行され、状態フォルダーを読めます（docs/"
-                 "security.md）\n");
+    log(LogLevel::warning, "not_root",
+        "not running as root: jobs run as this user and could read the state folder; see "
+        "docs/security.md / root ではないため、ジョブは同じ利用者として実行され、状態フォルダーを"
+        "読めます（docs/security.md）");
   }
   auto executor = exec::LocalExecutor::open(
-      {.attempt_directory = settings.state + "/attempts",
-       .work_directory = settings.work,
-       .output_directory = settings.state + "/output",
-       .job_account = settings.job_account,
-       .lease = settings.lease,
-       .log = [](const std::string& line) { std::fprintf(stderr, "tenbin: %s\n", line.c_str()); }});
-  if (!executor) return complain(executor.error().what);
-  WallClock clock;
-  auto live = Live::open(**journal, **executor, **history, clock,
-                         {.snapshot_every = settings.snapshot_every,
-                          .quarantine_file = settings.state + "/quarantine"});
-  if (!live) return complain(live.error().what);
+      {.attempt_directory = state + "/attempts",
+       .work_directory = work,
+       .output_directory = state + "/output",
+       .job_account = settings.text("job_account"),
+       .lease = lease,
+       .log = [&log](const std::string& line) { log(LogLevel::warning, "executor", line); }});
+  if (!executor) return refuse_to_start(executor.error().what);
+  WallClock clock(log);
+  auto live = Live::open(
+      **journal, **executor, **history, clock,
+      {.snapshot_every = static_cast<std::uint64_t>(settings.number("snapshot_every")),
+       .quarantine_file = state + "/quarantine",
+       .fatal =
+           [&](const Error& error) {
+             log(LogLevel::error, "journal_not_written",
+                 "the journal could not be written: " + error.what +
+                     "; stopping now; what was acknowledged is safe. Make room or mend the disk, "
+                     "then start again",
+                 {{"message_ja",
+                   "ジャーナルを書き込めないため停止します。受理済みの記録は失われません。空き容量"
+                   "とディスクを確認して再起動してください。"}});
+             writer.flush();
+             ::_exit(70);
+           },
+       .log = log});
+  if (!live) return refuse_to_start(live.error().what);
 
-  const Span behind = (*live)->read([](const World& world) { return world.now; }) - clock.now();
-  if (behind > Span{60'000}) {
-    std::fprintf(stderr,
-                 "tenbin: the clock is %lld s behind the journal; ledger time stands still until "
-                 "it has caught up\n",
-                 static_cast<long long>(behind.count / 1'000));
+  const Instant last_record = (*live)->read([](const World& world) { return world.now; });
+  const Instant seen = std::max(last_record, last_alive(state));
+  const Instant wall = clock.now();
+  if (last_record - wall > Span{60'000}) {
+    log(LogLevel::warning, "clock_behind",
+        fmt::format("the clock is {} s behind the journal; ledger time stands still until it has "
+                    "caught up",
+                    (last_record - wall).count / 1'000),
+        {{"by_ms", (last_record - wall).count}});
+  }
+  // Lots expire by this clock, and for good.
+  if ((*live)->sequence() > 0 && wall - seen > WallClock::far_ahead &&
+      !settings.on("accept_clock")) {
+    return refuse_to_start(fmt::format(
+        "the clock is {} days ahead of the last time a service ran here, so credits could expire "
+        "by mistake; if the clock is right, start once with --accept-clock / 時計が最後の稼働より "
+        "{} 日進んでいます。時計が正しければ、一度だけ --accept-clock を付けて起動してください",
+        (wall - seen).count / 86'400'000, (wall - seen).count / 86'400'000));
   }
 
   Api api(**live);
+  api.serve_metrics(metrics);
+  operate::Door door(
+      {.inner = [&](net::Request&& request,
+                    net::Reply reply) { api.handle(std::move(request), std::move(reply)); },
+       .access = position_in<operate::AccessLog>(settings.text("access_log"),
+                                                 {"off", "errors", "changes", "all"}),
+       .log = log,
+       .ready = ready});
+  net::Limits limits = limits_of(settings);
+  fit_connections(limits, log);
   net::Server server(
-      {.address = settings.address,
-       .port = settings.port,
-       .tls_certificate = settings.tls_certificate,
-       .tls_key = settings.tls_key,
-       .limits = settings.limits,
+      {.address = settings.text("address"),
+       .port = static_cast<std::uint16_t>(settings.number("port")),
+       .tls_certificate = settings.text("tls_cert"),
+       .tls_key = settings.text("tls_key"),
+       .limits = limits,
        .problem = server_problem,
-       .log = [](const std::string& line) { std::fprintf(stderr, "tenbin: %s\n", line.c_str()); }},
+       .log = [&log](const std::string& line) { log(LogLevel::warning, "server", line); }},
       [&](net::Request&& request, net::Reply reply) {
-        api.handle(std::move(request), std::move(reply));
+        door.handle(std::move(request), std::move(reply));
       });
   api.on_news([&] { server.wake_streams(); });
-  // The port first: who cannot have it must not take up any work. Requests wait in the mailbox.
-  if (auto started = server.start(); !started) return complain(started.error().what);
+  {
+    const std::lock_guard lock(figures_mutex);
+    watched = {live->get(), executor->get(), &door, &server};
+  }
   const auto end = [&] {
+    stopping = true;
     api.hurry();  // or the server would wait for those who wait for a job
     server.stop();
     api.stop();
+    if (watch_server) watch_server->stop();
     (*live)->stop();
   };
+  // The port first: who cannot have it must not take up any work. Requests wait in the mailbox.
+  if (auto started = server.start(); !started) {
+    if (watch_server) watch_server->stop();
+    return refuse_to_start(started.error().what);
+  }
   (*live)->start();
+  recovered = true;
   for (const AttemptId id : (*executor)->kept()) {
     const bool runs = (*live)->read([&](const World& world) {
       const Job* job = world.jobs.find(JobId{id.job});
@@ -379,23 +556,23 @@ int serve(const std::vector<std::string>& words) {
     });
     if (!runs) (*executor)->forget(id);
   }
-  if (auto token = first_token(**live, settings.state); !token) {
+  if (auto token = first_token(**live, state); !token) {
     end();
-    return complain(token.error().what);
+    return refuse_to_start(token.error().what);
   }
-  const bool v6 = settings.address.find(':') != std::string::npos;
-  const std::string host = v6 ? "[" + settings.address + "]" : settings.address;
-  const std::string url =
-      fmt::format("{}://{}:{}", settings.tls_key.empty() ? "http" : "https", host, server.port());
-  if (auto written = write_private(settings.state + "/url", url + "\n"); !written) {
+  const bool v6 = settings.text("address").find(':') != std::string::npos;
+  const std::string host = v6 ? "[" + settings.text("address") + "]" : settings.text("address");
+  const std::string url = fmt::format(
+      "{}://{}:{}", settings.text("tls_key").empty() ? "http" : "https", host, server.port());
+  if (auto written = write_private(state + "/url", url + "\n"); !written) {
     end();
-    return complain(written.error().what);
+    return refuse_to_start(written.error().what);
   }
   const Live::Recovery recovery = (*live)->recovery();
   const double seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
   std::printf("tenbin: serving %s, state %s, ready in %.2f s (snapshot %llu and %llu records)\n",
-              url.c_str(), settings.state.c_str(), seconds,
+              url.c_str(), state.c_str(), seconds,
               static_cast<unsigned long long>(recovery.snapshot),
               static_cast<unsigned long long>(recovery.records));
   const std::vector<exec::GpuFound> gpus = exec::probe_gpus();
@@ -415,13 +592,24 @@ int serve(const std::vector<std::string>& words) {
       }
     });
   });
-  std::printf("tenbin: the first officer's token is in %s/admin.token\n", settings.state.c_str());
+  std::printf("tenbin: the first officer's token is in %s/admin.token\n", state.c_str());
   std::fflush(stdout);
 
-  int signal_number = 0;
-  sigwait(&ends, &signal_number);
+  if (watch_server) {
+    std::printf("tenbin: metrics without a token on port %u\n", watch_server->port());
+    std::fflush(stdout);
+  }
+  const auto still_alive = [&] {
+    static_cast<void>(write_private(state + alive_file, std::to_string(clock.now().ms) + "\n"));
+  };
+  still_alive();
+  const timespec hour{3'600, 0};
+  while (sigtimedwait(&ends, nullptr, &hour) < 0) {
+    if (errno == EAGAIN) still_alive();
+  }
+  still_alive();
   std::printf("tenbin: stopping; running jobs go on for %lld s, start again before that\n",
-              static_cast<long long>(settings.lease.count / 1'000));
+              static_cast<long long>(lease.count / 1'000));
   std::fflush(stdout);
   end();
   return 0;

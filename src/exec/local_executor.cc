@@ -14,6 +14,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <charconv>
 #include <csignal>
@@ -114,6 +115,13 @@ class LocalExecutor::Loop {
 
   const LocalSettings& settings() const { return settings_; }
 
+  LocalExecutor::Figures figures() const {
+    return {.attempts = attempts_seen_,
+            .supervisors = supervisors_seen_,
+            .launches = launches_,
+            .renewals_failed = renewals_failed_};
+  }
+
   std::string directory_of(AttemptId id) const {
     return settings_.attempt_directory + '/' + name_of(id);
   }
@@ -150,6 +158,7 @@ class LocalExecutor::Loop {
       const int n = ::epoll_wait(epoll_.get(), events.data(), std::ssize(events), patience());
       for (int i = 0; i < n; ++i) on_event(events[static_cast<std::size_t>(i)].data.fd);
       on_time();
+      attempts_seen_ = attempts_.size();
       // One note a round: a start waits for the disk, and renewals must not wait for many starts.
       if (auto note = take_note()) {
         if (std::holds_alternative<Quit>(*note)) return;
@@ -392,6 +401,7 @@ class LocalExecutor::Loop {
       return std::nullopt;
     }
     ++attempt.launches;
+    ++launches_;
 
     std::string token = random_token();
     const std::string spec = encode(attempt.spec);
@@ -502,6 +512,7 @@ class LocalExecutor::Loop {
     switch (message.word) {
       case welcome:
         attempt.welcomed = true;
+        ++supervisors_seen_;
         attempt.delay = look_again_ms;
         if (attempt.stop_wanted) say(attempt, stop);  // first: what has not begun need not
         return promise(attempt);
@@ -518,6 +529,7 @@ class LocalExecutor::Loop {
   // long.
   void promise(Attempt& attempt) {
     if (!attempt.answered) {  // it hangs; promise nothing until it says welcome again
+      ++renewals_failed_;
       hang_up(attempt);
       return examine(attempt);
     }
@@ -537,6 +549,7 @@ class LocalExecutor::Loop {
   }
 
   void hang_up(Attempt& attempt) {
+    if (attempt.welcomed) --supervisors_seen_;
     unwatch(attempt.socket);
     attempt.welcomed = false;
     attempt.answered = true;
@@ -631,6 +644,8 @@ class LocalExecutor::Loop {
   std::map<AttemptId, Attempt> attempts_;
   std::map<AttemptId, std::int64_t> leaving_;  // folders to be removed, and when to try
   std::map<int, AttemptId> owners_;            // of descriptors
+  std::atomic<std::uint64_t> attempts_seen_ = 0, supervisors_seen_ = 0, launches_ = 0,
+                             renewals_failed_ = 0;
   std::thread thread_;
 };
 
@@ -690,6 +705,10 @@ void LocalExecutor::forget(AttemptId id) {
 
 std::string LocalExecutor::output_file(AttemptId id, int rank, std::string_view stream) const {
   return loop_->output_of(id) + '/' + std::to_string(rank) + '.' + std::string(stream);
+}
+
+LocalExecutor::Figures LocalExecutor::figures() const {
+  return loop_->figures();
 }
 
 std::vector<AttemptId> LocalExecutor::kept() const {

@@ -52,6 +52,15 @@ class LocalExecutor final : public Executor {
   /// thread.
   std::vector<AttemptId> kept() const;
 
+  struct Figures {
+    std::uint64_t attempts = 0;         // that this service looks after
+    std::uint64_t supervisors = 0;      // of them with a supervisor that answers
+    std::uint64_t launches = 0;         // since the process began
+    std::uint64_t renewals_failed = 0;  // a supervisor did not answer a renewal, or hung up
+  };
+  /// As of the last moment at which the executor's thread looked. From any thread.
+  Figures figures() const;
+
  private:
   class Loop;
   explicit LocalExecutor(std::unique_ptr<Loop> loop);

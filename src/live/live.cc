@@ -49,6 +49,12 @@ std::set<RequestId> read_quarantine(const std::string& path) {
   return ids;
 }
 
+std::int64_t steady_us() {
+  return std::chrono::duration_cast<std::chrono::microseconds>(
+             std::chrono::steady_clock::now().time_since_epoch())
+      .count();
+}
+
 void end_process(const Error& error) {
   std::fprintf(stderr,
                "tenbin: the journal could not be written: %s\n"
@@ -107,9 +113,9 @@ Result<void> Live::recover() {
       next_sequence_ = (*snapshot)->sequence + 1;
       recovery_.snapshot = (*snapshot)->sequence;
     } else {
-      std::fprintf(stderr, "tenbin: snapshot %llu passed over: %s\n",
-                   static_cast<unsigned long long>((*snapshot)->sequence),
-                   world.error().what.c_str());
+      settings_.log(LogLevel::warning, "snapshot_passed_over",
+                    "snapshot " + std::to_string((*snapshot)->sequence) +
+                        " passed over: " + world.error().what);
     }
   }
   if (recovery_.snapshot == 0 && *watermark > 0) {
@@ -167,6 +173,8 @@ Result<void> Live::recover() {
   reader_ = world_;
   committed_ = followed_ = next_sequence_ - 1;
   snapshot_asked_ = recovery_.snapshot;
+  snapshot_saved_ = recovery_.snapshot;
+  if (recovery_.snapshot > 0) snapshot_saved_ms_ = clock_.now().ms;
   quarantined_ = read_quarantine(settings_.quarantine_file);
   quarantine_file = &settings_.quarantine_file;
   on_breach(set_aside);
@@ -230,6 +238,26 @@ std::uint64_t Live::sequence() const {
   return committed_;
 }
 
+LiveFigures Live::figures() const {
+  LiveFigures figures;
+  {
+    const std::lock_guard lock(mutex_);
+    figures.mailbox = mailbox_.size();
+    figures.sequence = committed_;
+    figures.history = followed_;
+  }
+  figures.snapshot = snapshot_saved_;
+  figures.snapshot_at = Instant{snapshot_saved_ms_};
+  if (const std::int64_t began = commit_began_us_; began != 0)
+    figures.committing = Span{(steady_us() - began) / 1'000};
+  figures.clock_steps = clock_steps_;
+  figures.commit = commit_us_.read();
+  figures.batch = batch_sizes_.read();
+  for (std::size_t i = 0; i < refused_.size(); ++i)
+    figures.refused[i] = refused_[i].load(std::memory_order_relaxed);
+  return figures;
+}
+
 void Live::catch_up_history() {
   std::unique_lock lock(mutex_);
   const std::uint64_t wanted = committed_;
@@ -239,6 +267,17 @@ void Live::catch_up_history() {
 // ---- owner ----
 
 Instant Live::tick() {
+  const std::int64_t wall = clock_.now().ms, steady = steady_us() / 1'000;
+  const std::int64_t stepped = (wall - wall_seen_ms_) - (steady - steady_seen_ms_);
+  if (wall_seen_ms_ != 0 && std::abs(stepped) > 1'000) {
+    clock_steps_.fetch_add(1, std::memory_order_relaxed);
+    settings_.log(LogLevel::warning, "clock_stepped",
+                  "the wall clock was set " + std::to_string(std::abs(stepped)) + " ms " +
+                      (stepped > 0 ? "forward" : "back; ledger time waits until it has caught up"),
+                  {{"by_ms", stepped}});
+  }
+  wall_seen_ms_ = wall;
+  steady_seen_ms_ = steady;
   return std::max(world_.now, clock_.now());  // ledger time never goes back
 }
 
@@ -288,6 +327,7 @@ void Live::own() {
     schedule.asked.command = Schedule{};
     decide_one(*batch, std::move(schedule));
     batch->sequence = next_sequence_ - 1;
+    if (decided > 0) batch_sizes_.add(static_cast<std::int64_t>(decided));
 
     lock.lock();
     while (messages.size() >
@@ -329,6 +369,10 @@ void Live::decide_one(Batch& batch, Message message) {
                        ? Decision{std::unexpected(refuse(Reason::quarantined))}
                        : apply(world_, asked, batch.at, batch.facts);
   current_request = {};
+  if (!entry.decision) {
+    refused_[static_cast<std::size_t>(entry.decision.error().reason)].fetch_add(
+        1, std::memory_order_relaxed);
+  }
   entry.last = batch.facts.size();
   if (entry.last > entry.first) entry.sequence = next_sequence_++;
   batch.entries.push_back(std::move(entry));
@@ -359,10 +403,14 @@ void Live::commit() {
     }
     batch.chain = chain_;
     if (!records.empty()) {
+      const std::int64_t began = steady_us();
+      commit_began_us_ = began;
       if (auto written = journal_.append(records, blobs); !written) {
         settings_.fatal(written.error());
         std::abort();
       }
+      commit_began_us_ = 0;
+      commit_us_.add(steady_us() - began);
     }
 
     lock.lock();
@@ -517,8 +565,12 @@ void Live::rows_of(const World& world, const Event& event, std::uint64_t sequenc
 
 void Live::follow() {
   std::unique_lock lock(mutex_);
-  const auto complain = [](const char* what, const Error& error) {
-    std::fprintf(stderr, "tenbin: %s: %s\n", what, error.what.c_str());
+  const auto complain = [this](const char* event, const char* what, const Error& error) {
+    settings_.log(LogLevel::error, event, std::string(what) + ": " + error.what);
+  };
+  const auto note_snapshot = [this](std::uint64_t sequence) {
+    snapshot_saved_ = sequence;
+    snapshot_saved_ms_ = clock_.now().ms;
   };
   for (;;) {
     following_.wait(lock, [&] { return !to_follow_.empty() || publisher_done_; });
@@ -539,7 +591,8 @@ void Live::follow() {
     if (auto followed = history_.follow(all.sequence, all.jobs, all.charges); !followed) {
       // Lists fall behind; the journal has everything, and the next start catches up.
       // Nothing of it may be skipped: the watermark would move past these rows for ever.
-      complain("the history could not be written; lists of past jobs fall behind until it can",
+      complain("history_not_written",
+               "the history could not be written; lists of past jobs fall behind until it can",
                followed.error());
       lock.lock();
       if (publisher_done_) break;  // the next start takes these rows from the journal
@@ -549,7 +602,10 @@ void Live::follow() {
     } else if (all.snapshot) {
       if (auto saved = journal_.save_snapshot({all.sequence, all.chain, encode(*all.snapshot)});
           !saved) {
-        complain("a snapshot could not be written; the next start takes longer", saved.error());
+        complain("snapshot_not_written",
+                 "a snapshot could not be written; the next start takes longer", saved.error());
+      } else {
+        note_snapshot(all.sequence);
       }
     }
     lock.lock();
@@ -561,7 +617,8 @@ void Live::follow() {
   const auto watermark = history_.watermark();
   if (committed_ > recovery_.snapshot && watermark && *watermark == committed_) {
     if (auto saved = journal_.save_snapshot({committed_, chain_, encode(reader_)}); !saved) {
-      complain("a snapshot could not be written; the next start takes longer", saved.error());
+      complain("snapshot_not_written",
+               "a snapshot could not be written; the next start takes longer", saved.error());
     }
   }
 }

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <array>
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <functional>
@@ -12,6 +14,8 @@
 #include <thread>
 #include <vector>
 
+#include "base/histogram.h"
+#include "base/log.h"
 #include "codec/record.h"
 #include "core/world.h"
 #include "live/ports.h"
@@ -60,6 +64,21 @@ struct LiveSettings {
   std::string quarantine_file;             // request ids that broke a promise; empty: none is kept
   /// Ends the process after a failed commit. Replaced in tests. Must not return.
   std::function<void(const Error&)> fatal;
+  Log log;  // trouble that is nobody's answer; empty: dropped
+};
+
+/// What an operator watches, as it is at this moment. Counts are since the process began.
+struct LiveFigures {
+  std::uint64_t mailbox = 0;      // messages that wait for the owner
+  std::uint64_t sequence = 0;     // of the last record that was published
+  std::uint64_t history = 0;      // of the last record that the history has
+  std::uint64_t snapshot = 0;     // of the last record that a snapshot has; 0: there is none
+  Instant snapshot_at;            // when it was written or found; 0: never
+  Span committing;                // for how long the present commit has taken; 0: none runs
+  std::uint64_t clock_steps = 0;  // the wall clock moved by more than a second by itself
+  LatencyFigures commit;          // of one transaction
+  SizeFigures batch;              // messages decided together
+  std::array<std::uint64_t, reason_table.size()> refused{};  // by Reason
 };
 
 class Live {
@@ -102,6 +121,7 @@ class Live {
   /// a job's end finds it there. At most two seconds: a history that cannot be written lags behind.
   void catch_up_history();
   Instant now() const { return clock_.now(); }
+  LiveFigures figures() const;
   struct Recovery {
     std::uint64_t snapshot = 0;  // sequence of the snapshot used, 0 if none
     std::uint64_t records = 0;   // evolved after it
@@ -180,6 +200,14 @@ class Live {
   std::uint64_t followed_ = 0;        // in the history
   std::condition_variable caught_up_;
   std::vector<std::thread> threads_;
+
+  LatencyHistogram commit_us_;
+  SizeHistogram batch_sizes_;
+  std::array<std::atomic<std::uint64_t>, reason_table.size()> refused_{};
+  std::atomic<std::int64_t> commit_began_us_ = 0;  // steady; 0: none runs
+  std::atomic<std::uint64_t> clock_steps_ = 0, snapshot_saved_ = 0;
+  std::atomic<std::int64_t> snapshot_saved_ms_ = 0;
+  std::int64_t wall_seen_ms_ = 0, steady_seen_ms_ = 0;  // the owner's
 };
 
 }  // namespace tenbin

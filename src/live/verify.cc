@@ -42,7 +42,8 @@ void add_up(const World& world, Verification& result) {
 
 }  // namespace
 
-Result<Verification> verify(Journal& journal, const std::function<void(std::uint64_t)>& progress) {
+Result<Verification> verify(Journal& journal, const std::function<void(std::uint64_t)>& progress,
+                            World* end) {
   Verification result;
   World world;
   Hash last;
@@ -112,6 +113,8 @@ Result<Verification> verify(Journal& journal, const std::function<void(std::uint
     }
   }
   result.history = world.history;
+  result.chain = last;
+  if (end) *end = std::move(world);
   return result;
 }
 

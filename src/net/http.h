@@ -21,13 +21,20 @@ std::string_view header_value(const Headers& headers, std::string_view name);
 
 // The initialisers let a caller name some members and leave out others without a warning.
 
+/// What is said about a request while it is answered, by whoever learns it; for the log.
+struct RequestTrace {
+  std::string id;      // of the request, as the client chose or the server made it
+  std::string person;  // who asks, once that is known
+};
+
 struct Request {
   std::string method = {};  // as sent: methods are case-sensitive
   std::string path = {};    // still percent-encoded, from the first '/'; "*" for OPTIONS *
   std::string query = {};   // still percent-encoded, what follows the first '?'
   Headers headers = {};
   std::string body = {};
-  std::string peer = {};  // numeric address of the other end, without its port
+  std::string peer = {};                     // numeric address of the other end, without its port
+  std::shared_ptr<RequestTrace> trace = {};  // null if nobody watches
 
   std::string_view header(std::string_view name) const { return header_value(headers, name); }
 };

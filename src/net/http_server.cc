@@ -145,6 +145,9 @@ class Outbox final : public ReplySink {
   void leave_thread() { io_thread_.store({}); }
   bool on_io_thread() const { return io_thread_.load() == std::this_thread::get_id(); }
 
+  /// Open connections and streams, as the I/O thread last said.
+  std::atomic<std::uint64_t> connections{0}, streams{0};
+
  private:
   void wake();  // under the lock
 
@@ -493,6 +496,7 @@ void Loop::welcome(int fd, const sockaddr_storage& address) {
   auto& idle = by_stage_[static_cast<std::size_t>(Stage::idle)];
   c->place = idle.insert(idle.end(), c.get());
   connections_.emplace(c->id, c);
+  outbox_->connections = connections_.size();
   // A handshake that is not gone on with is not an idle client.
   enter(*c, tls_ ? Stage::reading : Stage::idle);
   start_ticking();
@@ -584,11 +588,12 @@ void Loop::close(Connection& c) {
   error_code ignored;
   c.socket.close(ignored);
   connections_.erase(c.id);
+  outbox_->connections = connections_.size();
   end_if_empty();
 }
 
 void Loop::end_stream(Connection& c) {
-  if (c.stream) --streams_;
+  if (c.stream) outbox_->streams = --streams_;
   c.stream.reset();
   c.stream_over = false;
 }
@@ -762,7 +767,7 @@ void Loop::prepare(Connection& c, Response response) {
   }
   if (response.stream && !has_no_body && !c.without_body) {
     c.stream = std::move(response.stream);
-    ++streams_;
+    outbox_->streams = ++streams_;
     c.chunked = c.takes_chunks;
     if (c.chunked) {
       c.head += "\r\nTransfer-Encoding: chunked";
@@ -1069,6 +1074,10 @@ Result<void> Server::start() {
 
 std::uint16_t Server::port() const {
   return impl_->port;
+}
+
+Server::Figures Server::figures() const {
+  return {.connections = impl_->outbox->connections, .streams = impl_->outbox->streams};
 }
 
 void Server::post(std::move_only_function<void()> task) {

@@ -105,6 +105,11 @@ class Server {
   /// The port that is listened on, the real one if 0 was asked for. After start().
   std::uint16_t port() const;
 
+  struct Figures {
+    std::uint64_t connections = 0, streams = 0;  // open
+  };
+  Figures figures() const;  // from any thread
+
   /// Says that streams may have something new. From any thread and as often as one likes: the more
   /// streams there are, the longer news are gathered first (a quarter of a second at most), so that
   /// a thousand readers cost a few thousand writes a second whatever happens.

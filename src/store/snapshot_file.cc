@@ -3,7 +3,6 @@
 #include <sodium.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <functional>
@@ -135,7 +134,7 @@ Result<void> save_snapshot_file(const std::string& folder, const Snapshot& snaps
   return {};
 }
 
-Result<std::optional<Snapshot>> newest_snapshot_file(const std::string& folder) {
+Result<std::optional<Snapshot>> newest_snapshot_file(const std::string& folder, const Log& log) {
   auto names = names_in(folder, is_snapshot_name);
   if (!names) return std::unexpected(names.error());
   for (const std::string& name : *names) {
@@ -147,8 +146,8 @@ Result<std::optional<Snapshot>> newest_snapshot_file(const std::string& folder) 
     }
     if (snapshot) return std::optional(std::move(*snapshot));
     const std::string where = file ? path + ": " : "";  // a failed read has said it
-    std::fprintf(stderr, "tenbin: warning: passing over a snapshot: %s%s\n", where.c_str(),
-                 snapshot.error().what.c_str());
+    log(LogLevel::warning, "snapshot_passed_over",
+        "passing over a snapshot: " + where + snapshot.error().what);
   }
   return std::nullopt;
 }

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "base/error.h"
+#include "base/log.h"
 #include "live/ports.h"
 
 namespace tenbin {
@@ -25,8 +26,9 @@ Result<Snapshot> parse_snapshot(std::string_view file);
 /// Writes the file durably and drops all but the newest two. One caller at a time.
 Result<void> save_snapshot_file(const std::string& folder, const Snapshot& snapshot);
 
-/// The newest whole one, or none. Says on stderr which ones it passed over, and why.
-Result<std::optional<Snapshot>> newest_snapshot_file(const std::string& folder);
+/// The newest whole one, or none. Tells `log` which ones it passed over, and why.
+Result<std::optional<Snapshot>> newest_snapshot_file(const std::string& folder,
+                                                     const Log& log = {});
 
 /// Removes what a crash left half written.
 Result<void> sweep_snapshot_drafts(const std::string& folder);

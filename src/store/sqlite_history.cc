@@ -215,7 +215,8 @@ std::string settled_jobs_sql(const HistoryQuery& query) {
   return sql + " ORDER BY job DESC LIMIT ?5";
 }
 
-Result<std::unique_ptr<SqliteHistory>> SqliteHistory::open(const std::string& state_folder) {
+Result<std::unique_ptr<SqliteHistory>> SqliteHistory::open(const std::string& state_folder,
+                                                           const Log& log) {
   if (auto ready = prepare_state_folder(state_folder, Access::read_write); !ready) {
     return std::unexpected(ready.error());
   }
@@ -228,11 +229,9 @@ Result<std::unique_ptr<SqliteHistory>> SqliteHistory::open(const std::string& st
   if (*unusable) {
     auto aside = put_aside(path);
     if (!aside) return std::unexpected(aside.error());
-    std::fprintf(
-        stderr,
-        "tenbin: warning: the history %s cannot be used (%s); it is now %s, and a new one is "
-        "built from the journal\n",
-        path.c_str(), (*unusable)->c_str(), aside->c_str());
+    log(LogLevel::warning, "history_put_aside",
+        "the history " + path + " cannot be used (" + **unusable + "); it is now " + *aside +
+            ", and a new one is built from the journal");
   }
   if (auto made = make_private_file(path); !made) return std::unexpected(made.error());
 

@@ -8,6 +8,7 @@
 #include <mutex>
 #include <string>
 
+#include "base/log.h"
 #include "live/ports.h"
 #include "store/sqlite.h"
 
@@ -22,8 +23,9 @@ class SqliteHistory : public History {
  public:
   /// Call while the folder's journal is open for writing: its lock guards this file too. A
   /// file that is damaged, or of another format, is renamed to `history.db.damaged-<n>` and an
-  /// empty one begun; that is said on stderr. Errors: as SqliteJournal::open.
-  static Result<std::unique_ptr<SqliteHistory>> open(const std::string& state_folder);
+  /// empty one begun; that is told to `log`. Errors: as SqliteJournal::open.
+  static Result<std::unique_ptr<SqliteHistory>> open(const std::string& state_folder,
+                                                     const Log& log = {});
 
   /// Jobs are rows by id: telling one again replaces it. Charges carry their own sequence, none
   /// above `sequence`. Cost: about six index entries for each job.

@@ -1,6 +1,5 @@
 #include "store/sqlite_journal.h"
 
-#include <cstdio>
 #include <utility>
 #include <vector>
 
@@ -64,19 +63,20 @@ Result<void> check_format(SqliteDatabase& database, const std::string& path) {
 
 }  // namespace
 
-SqliteJournal::SqliteJournal(std::string folder, Access access)
+SqliteJournal::SqliteJournal(std::string folder, Access access, Log log)
     : folder_(std::move(folder)),
       path_(folder_ + "/journal.db"),
       snapshots_(folder_ + "/snapshots"),
       access_(access),
+      log_(std::move(log)),
       checkpoint_at_(checkpoint_pages) {}
 
 Result<std::unique_ptr<SqliteJournal>> SqliteJournal::open(const std::string& state_folder,
-                                                           Access access) {
+                                                           Access access, Log log) {
   if (auto ready = prepare_state_folder(state_folder, access); !ready) {
     return std::unexpected(ready.error());
   }
-  std::unique_ptr<SqliteJournal> journal(new SqliteJournal(state_folder, access));
+  std::unique_ptr<SqliteJournal> journal(new SqliteJournal(state_folder, access, std::move(log)));
   if (auto connected = journal->connect(); !connected) return std::unexpected(connected.error());
   return journal;
 }
@@ -253,10 +253,10 @@ Result<bool> SqliteJournal::checkpoint() {
   // A reader stood in the way: try again when some more has come.
   checkpoint_at_ = whole ? checkpoint_pages : log_pages_ + checkpoint_pages / 4;
   if (!whole && log_pages_ >= alarming_pages) {
-    std::fprintf(stderr,
-                 "tenbin: warning: %s-wal has grown to %lld MiB because a program keeps a read "
-                 "transaction open on the journal\n",
-                 path_.c_str(), static_cast<long long>(log_pages_) * page_bytes / (1024 * 1024));
+    log_(LogLevel::warning, "write_ahead_log_long",
+         path_ + "-wal has grown to " +
+             std::to_string(std::int64_t{log_pages_} * page_bytes / (1024 * 1024)) +
+             " MiB because a program keeps a read transaction open on the journal");
     checkpoint_at_ = log_pages_ + alarming_pages / 4;
   }
   return whole;
@@ -351,7 +351,7 @@ Result<void> SqliteJournal::save_snapshot(const Snapshot& snapshot) {
 Result<std::optional<Snapshot>> SqliteJournal::newest_snapshot() {
   if (auto ready = usable(); !ready) return std::unexpected(ready.error());
   const std::lock_guard lock(snapshot_mutex_);
-  return newest_snapshot_file(snapshots_);
+  return newest_snapshot_file(snapshots_, log_);
 }
 
 }  // namespace tenbin

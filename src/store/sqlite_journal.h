@@ -10,6 +10,7 @@
 #include <string>
 #include <thread>
 
+#include "base/log.h"
 #include "live/ports.h"
 #include "store/sqlite.h"
 #include "store/state_folder.h"
@@ -32,8 +33,8 @@ class SqliteJournal : public Journal {
   ///
   /// Errors: the folder or the file is a symbolic link or belongs to another user; another process
   /// writes there (says which); the file is not a journal, or one of a format that we do not know.
-  static Result<std::unique_ptr<SqliteJournal>> open(const std::string& state_folder,
-                                                     Access access);
+  static Result<std::unique_ptr<SqliteJournal>> open(const std::string& state_folder, Access access,
+                                                     Log log = {});
   ~SqliteJournal() override;
 
   /// The sequences must go on from the last one without a gap; the first of all is 1.
@@ -47,7 +48,7 @@ class SqliteJournal : public Journal {
   Result<std::optional<Snapshot>> newest_snapshot() override;
 
  private:
-  SqliteJournal(std::string folder, Access access);
+  SqliteJournal(std::string folder, Access access, Log log);
 
   Result<void> connect();
   Result<void> write(std::span<const Record> records, std::span<const Blob> blobs);
@@ -58,6 +59,7 @@ class SqliteJournal : public Journal {
 
   const std::string folder_, path_, snapshots_;
   const Access access_;
+  const Log log_;
   FolderLock lock_;
 
   std::mutex write_mutex_;  // the writer's connection, and the last part of a checkpoint

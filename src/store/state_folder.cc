@@ -117,6 +117,65 @@ Result<void> sync_folder(const std::string& folder) {
   return {};
 }
 
+Result<void> sync_file(const std::string& path) {
+  const File file(::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
+  if (!file) return failure(path, "open it");
+  if (::fsync(file.get()) != 0) return failure(path, "sync it");
+  return {};
+}
+
+Result<std::vector<std::string>> secure_state_folder(const std::string& given) {
+  const std::string folder = without_slash(given);
+  std::vector<std::string> mended;
+  const auto secure = [&](const std::string& path, bool is_folder) -> Result<void> {
+    struct stat about{};
+    if (::lstat(path.c_str(), &about) != 0) {
+      if (errno == ENOENT) return {};
+      return failure(path, "look at it");
+    }
+    if (S_ISLNK(about.st_mode)) {
+      return failed(path + " is a symbolic link, and what is kept here must lie here; to use " +
+                    "another disk, mount it there or put the whole state folder on it");
+    }
+    if (is_folder ? !S_ISDIR(about.st_mode) : !S_ISREG(about.st_mode)) {
+      return failed(path + (is_folder ? " is not a folder" : " is not a plain file"));
+    }
+    if (about.st_uid != ::geteuid()) {
+      return failed(path + " belongs to user " + std::to_string(about.st_uid) +
+                    ", and this process runs as user " + std::to_string(::geteuid()) +
+                    "; give it back with chown");
+    }
+    if (about.st_mode & (S_IWGRP | S_IWOTH)) {
+      return failed(
+          path +
+          ": others may write to it, so what it says cannot be believed; look at it, then "
+          "run chmod go-w on it");
+    }
+    if ((about.st_mode & 077) == 0) return {};
+    if (::chmod(path.c_str(), about.st_mode & 0700) != 0) {
+      return failure(path, "take away the rights of others");
+    }
+    mended.push_back(path);
+    return {};
+  };
+  for (const char* name : {"", "/snapshots", "/attempts", "/output"}) {
+    if (auto good = secure(folder + name, true); !good) return std::unexpected(good.error());
+  }
+  for (const char* name :
+       {"/journal.db", "/journal.db-wal", "/journal.db-shm", "/history.db", "/history.db-wal",
+        "/history.db-shm", "/lock", "/url", "/admin.token", "/quarantine", "/work-id", "/alive"}) {
+    if (auto good = secure(folder + name, false); !good) return std::unexpected(good.error());
+  }
+  // Members of jobs pass through the work folder, so its rights are not ours alone.
+  if (auto plain = ::access((folder + "/work").c_str(), F_OK) == 0
+                       ? prepare_state_folder(folder + "/work", Access::read_only)
+                       : Result<void>{};
+      !plain) {
+    return std::unexpected(plain.error());
+  }
+  return mended;
+}
+
 Result<void> write_file_durably(const std::string& folder, const std::string& name,
                                 std::initializer_list<std::string_view> parts) {
   const std::string path = folder + "/" + name;

@@ -6,6 +6,7 @@
 #include <initializer_list>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/error.h"
 #include "store/sqlite.h"
@@ -28,6 +29,14 @@ Result<void> make_private_file(const std::string& path);
 Result<void> refuse_link(const std::string& path);
 
 Result<void> sync_folder(const std::string& folder);
+Result<void> sync_file(const std::string& path);
+
+/// What a service looks at before it believes a state folder: whatever lies there under a name of
+/// ours must belong to this user and be no symbolic link, because whoever can redirect one of our
+/// files decides what we believe or overwrite. Rights that let others read are taken away, and the
+/// paths from which they were are returned, so that it can be said.
+/// Errors: a link, a file of another user, one that others may write. Cost: a few look-ups.
+Result<std::vector<std::string>> secure_state_folder(const std::string& folder);
 
 /// Writes `parts` one after the other so that after a crash the file is the old one or the new one.
 Result<void> write_file_durably(const std::string& folder, const std::string& name,
