@@ -11,6 +11,9 @@
 
 namespace tenbin::cli {
 
+/// All of a file, or of standard input for "-".
+Outcome<std::string> read_file(const Context& context, const std::string& path);
+
 /// One table of an `apply` file as the API takes it.
 struct Declaration {
   std::string_view kind;
