@@ -231,7 +231,8 @@ int help(Context& context, Line line, const Extras& extras) {
   line.words.erase(line.words.begin());
   const std::string topic = line.words.empty() ? "" : line.words[0];
   const auto known = std::ranges::find(topics(), topic, &Topic::name);
-  const bool noun = line.words.size() == 1 && std::ranges::any_of(all_commands, [&](const auto& c) {
+  const bool alone = line.words.size() == 1 || (line.words.size() > 1 && line.words[1][0] == '-');
+  const bool noun = alone && std::ranges::any_of(all_commands, [&](const auto& c) {
                       return c.name.starts_with(topic + " ");
                     });
   if (topic.empty() || topic.starts_with('-')) {
