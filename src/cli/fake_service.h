@@ -1,6 +1,5 @@
 #pragma once
 
-#include <doctest/doctest.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -18,7 +17,7 @@
 #include "net/http_server.h"
 
 // For tests of the command line: a service that gives canned answers and remembers what it was
-// asked, and a folder that is gone afterwards.
+// asked, and a folder that is gone afterwards. To be included behind doctest.
 
 namespace tenbin::cli {
 

@@ -211,7 +211,9 @@ if command -v mandoc >/dev/null; then
 fi
 if command -v groff >/dev/null; then
   for page in "$place"/man/man1/*.1 "$place"/man/ja/man1/*.1; do
-    [[ -z $(groff -K utf8 -man -ww -T utf8 -z "$page" 2>&1) ]] || wrong "groff complains about ${page##*/}"
+    # That a long word of Japanese does not fill its line is no mistake.
+    groff -K utf8 -man -ww -T utf8 -z "$page" 2>&1 | grep -vE "can't break line|cannot adjust line" &&
+      wrong "groff complains about ${page##*/}"
   done
 fi
 
