@@ -102,4 +102,94 @@ Query& Query::add(std::string_view key, std::string_view value) {
   return *this;
 }
 
+std::vector<std::string_view> raw_items(std::string_view array) {
+  std::vector<std::string_view> items;
+  const std::size_t open = array.find('[');
+  if (open == std::string_view::npos) return items;
+  const auto blank = [](char c) { return static_cast<unsigned char>(c) <= ' '; };
+  int depth = 0;
+  std::size_t begin = open + 1;
+  const auto ends = [&](std::size_t at) {
+    std::string_view item = array.substr(begin, at - begin);
+    while (!item.empty() && blank(item.front())) item.remove_prefix(1);
+    while (!item.empty() && blank(item.back())) item.remove_suffix(1);
+    if (!item.empty()) items.push_back(item);
+    begin = at + 1;
+  };
+  for (std::size_t at = open + 1; at < array.size();) {
+    const char c = array[at];
+    if (c == '"') {
+      at = end_of_text(array, at);
+      continue;
+    }
+    if (depth == 0 && (c == ',' || c == ']')) ends(at);
+    if (depth == 0 && c == ']') break;
+    if (c == '{' || c == '[') ++depth;
+    if (c == '}' || c == ']') --depth;
+    ++at;
+  }
+  return items;
+}
+
+Outcome<Part> part_of(const Context& context, std::string_view name, const std::string& limit,
+                      bool all, std::int64_t otherwise) {
+  constexpr std::int64_t limit_max = 100'000'000;
+  if (all) return Part{0};
+  if (limit.empty()) return Part{otherwise};
+  const auto count = parse_decimal(limit, 0);
+  if (count && *count > 0 && *count <= limit_max) return Part{*count};
+  return stop(
+      Exit::usage, "usage",
+      context.say(Phrase::flag_value, "--limit", limit, context.say(Phrase::expected_positive)),
+      context.say(Phrase::hint_help, name));
+}
+
+Outcome<bool> each_item(Service& service, std::string_view target, Query query, Part part,
+                        const std::function<void(JsonValue, std::string_view)>& visit) {
+  constexpr std::int64_t page_max = 1'000;
+  std::int64_t seen = 0;
+  std::string next_is, next;  // the parameter that asks for the next page, and its value
+  for (;;) {
+    Query page = query;
+    page.add(next_is, next);
+    page.add("limit",
+             std::to_string(part.limit == 0 ? page_max : std::min(page_max, part.limit - seen)));
+    const auto answer = service.get(std::string(target) + page.text());
+    if (!answer) return std::unexpected(answer.error());
+    const auto raw = raw_items(raw_member(answer->body, "items"));
+    std::size_t i = 0;
+    answer->json["items"].each_item([&](JsonValue item) {
+      if (part.limit > 0 && seen == part.limit) return false;
+      visit(item, i < raw.size() ? raw[i] : std::string_view{});
+      ++i;
+      ++seen;
+      return true;
+    });
+    next = raw_text(answer->json["next"]);
+    next_is = answer->json["next"].is_string() ? "cursor" : "before";
+    const bool cut_off = i < raw.size();
+    if (next.empty() || raw.empty()) return cut_off;
+    if (part.limit > 0 && seen >= part.limit) return true;
+  }
+}
+
+Outcome<void> print_list(const Context& context, Service& service, std::string_view target,
+                         const Query& query, Part part, std::vector<Column> columns) {
+  Table table(std::move(columns));
+  std::string json = "[";
+  const auto more =
+      each_item(service, target, query, part, [&](JsonValue item, std::string_view raw) {
+        if (context.format != Format::json) return table.add(item);
+        if (json.size() > 1) json += ',';
+        json += raw;
+      });
+  if (!more) return std::unexpected(more.error());
+  if (context.format == Format::json)
+    print_json(context, json + "]");
+  else
+    table.print(context);
+  if (*more) context.progress(context.say(Phrase::more_items));
+  return {};
+}
+
 }  // namespace tenbin::cli

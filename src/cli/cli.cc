@@ -1,5 +1,6 @@
 #include "cli/cli.h"
 
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -7,8 +8,11 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "base/assert.h"
 #include "cli/commands.h"
+#include "cli/completion.h"
 #include "cli/context.h"
+#include "cli/help.h"
 #include "cli/width.h"
 #include "codec/json.h"
 
@@ -17,50 +21,86 @@ namespace tenbin::cli {
 namespace {
 
 constexpr Command all_commands[] = {
-    {"quote", Phrase::quote_about, quote},
-    {"submit", Phrase::submit_about, submit},
-    {"jobs", Phrase::jobs_about, jobs},
-    {"job show", Phrase::job_show_about, job_show},
-    {"job logs", Phrase::job_logs_about, job_logs},
-    {"job wait", Phrase::job_wait_about, job_wait},
-    {"job cancel", Phrase::job_cancel_about, job_cancel},
-    {"job explain", Phrase::job_explain_about, job_explain},
-    {"balance", Phrase::balance_about, balance},
-    {"statement", Phrase::statement_about, statement},
-    {"fleet", Phrase::fleet_about, fleet},
-    {"node drain", Phrase::node_drain_about, node_drain},
-    {"node resume", Phrase::node_resume_about, node_resume},
-    {"node evacuate", Phrase::node_evacuate_about, node_evacuate},
-    {"apply", Phrase::apply_about, apply_file},
-    {"funder list", Phrase::funder_list_about, funder_list},
-    {"programme list", Phrase::programme_list_about, programme_list},
-    {"organisation list", Phrase::organisation_list_about, organisation_list},
-    {"grant list", Phrase::grant_list_about, grant_list},
-    {"lot list", Phrase::lot_list_about, lot_list},
-    {"project list", Phrase::project_list_about, project_list},
-    {"allocation list", Phrase::allocation_list_about, allocation_list},
-    {"person list", Phrase::person_list_about, person_list},
-    {"provider list", Phrase::provider_list_about, provider_list},
-    {"region list", Phrase::region_list_about, region_list},
-    {"pool list", Phrase::pool_list_about, pool_list},
-    {"price list", Phrase::price_list_about, price_list},
-    {"token create", Phrase::token_create_about, token_create},
-    {"token list", Phrase::token_list_about, token_list},
-    {"token revoke", Phrase::token_revoke_about, token_revoke},
-    {"whoami", Phrase::whoami_about, whoami},
+    {"quote", Group::work, Phrase::quote_about, quote},
+    {"submit", Group::work, Phrase::submit_about, submit},
+    {"jobs", Group::work, Phrase::jobs_about, jobs},
+    {"job show", Group::work, Phrase::job_show_about, job_show},
+    {"job logs", Group::work, Phrase::job_logs_about, job_logs},
+    {"job wait", Group::work, Phrase::job_wait_about, job_wait},
+    {"job cancel", Group::work, Phrase::job_cancel_about, job_cancel},
+    {"job hold", Group::work, Phrase::job_hold_about, job_hold},
+    {"job release", Group::work, Phrase::job_release_about, job_release},
+    {"job explain", Group::work, Phrase::job_explain_about, job_explain},
+    {"balance", Group::credit, Phrase::balance_about, balance},
+    {"statement", Group::credit, Phrase::statement_about, statement},
+    {"fleet", Group::fleet, Phrase::fleet_about, fleet},
+    {"provider list", Group::fleet, Phrase::provider_list_about, list_noun},
+    {"provider show", Group::fleet, Phrase::show_about, show_noun, Phrase::noun_provider},
+    {"provider create", Group::fleet, Phrase::declare_about, declare_noun, Phrase::noun_provider},
+    {"region list", Group::fleet, Phrase::region_list_about, list_noun},
+    {"region show", Group::fleet, Phrase::show_about, show_noun, Phrase::noun_region},
+    {"region create", Group::fleet, Phrase::declare_about, declare_noun, Phrase::noun_region},
+    {"pool list", Group::fleet, Phrase::pool_list_about, list_noun},
+    {"pool show", Group::fleet, Phrase::show_about, show_noun, Phrase::noun_pool},
+    {"pool create", Group::fleet, Phrase::declare_about, declare_noun, Phrase::noun_pool},
+    {"node list", Group::fleet, Phrase::node_list_about, list_noun},
+    {"node show", Group::fleet, Phrase::show_about, show_noun, Phrase::noun_node},
+    {"node create", Group::fleet, Phrase::declare_about, declare_noun, Phrase::noun_node},
+    {"node drain", Group::fleet, Phrase::node_drain_about, node_drain},
+    {"node resume", Group::fleet, Phrase::node_resume_about, node_resume},
+    {"node evacuate", Group::fleet, Phrase::node_evacuate_about, node_evacuate},
+    {"price list", Group::fleet, Phrase::price_list_about, list_noun},
+    {"price set", Group::fleet, Phrase::price_set_about, declare_noun},
+    {"policy list", Group::fleet, Phrase::policy_list_about, list_noun},
+    {"policy set", Group::fleet, Phrase::policy_set_about, declare_noun},
+    {"apply", Group::setup, Phrase::apply_about, apply_file},
+    {"funder list", Group::setup, Phrase::funder_list_about, list_noun},
+    {"funder show", Group::setup, Phrase::show_about, show_noun, Phrase::noun_funder},
+    {"funder create", Group::setup, Phrase::declare_about, declare_noun, Phrase::noun_funder},
+    {"programme list", Group::setup, Phrase::programme_list_about, list_noun},
+    {"programme show", Group::setup, Phrase::show_about, show_noun, Phrase::noun_programme},
+    {"programme create", Group::setup, Phrase::declare_about, declare_noun, Phrase::noun_programme},
+    {"organisation list", Group::setup, Phrase::organisation_list_about, list_noun},
+    {"organisation show", Group::setup, Phrase::show_about, show_noun, Phrase::noun_organisation},
+    {"organisation create", Group::setup, Phrase::declare_about, declare_noun,
+     Phrase::noun_organisation},
+    {"grant list", Group::setup, Phrase::grant_list_about, list_noun},
+    {"grant show", Group::setup, Phrase::show_about, show_noun, Phrase::noun_grant},
+    {"grant create", Group::setup, Phrase::declare_about, declare_noun, Phrase::noun_grant},
+    {"lot list", Group::setup, Phrase::lot_list_about, list_noun},
+    {"lot show", Group::setup, Phrase::show_about, show_noun, Phrase::noun_lot},
+    {"lot create", Group::setup, Phrase::declare_about, declare_noun, Phrase::noun_lot},
+    {"project list", Group::setup, Phrase::project_list_about, list_noun},
+    {"project show", Group::setup, Phrase::show_about, show_noun, Phrase::noun_project},
+    {"project create", Group::setup, Phrase::declare_about, declare_noun, Phrase::noun_project},
+    {"allocation list", Group::setup, Phrase::allocation_list_about, list_noun},
+    {"allocation show", Group::setup, Phrase::show_about, show_noun, Phrase::noun_allocation},
+    {"allocation create", Group::setup, Phrase::declare_about, declare_noun,
+     Phrase::noun_allocation},
+    {"person list", Group::people, Phrase::person_list_about, list_noun},
+    {"person show", Group::people, Phrase::show_about, show_noun, Phrase::noun_person},
+    {"person create", Group::people, Phrase::declare_about, declare_noun, Phrase::noun_person},
+    {"person disable", Group::people, Phrase::person_disable_about, set_person},
+    {"person enable", Group::people, Phrase::person_enable_about, set_person},
+    {"member list", Group::people, Phrase::member_list_about, list_noun},
+    {"member add", Group::people, Phrase::member_add_about, declare_noun},
+    {"member remove", Group::people, Phrase::member_remove_about, member_remove},
+    {"token create", Group::people, Phrase::token_create_about, token_create},
+    {"token list", Group::people, Phrase::token_list_about, token_list},
+    {"token revoke", Group::people, Phrase::token_revoke_about, token_revoke},
+    {"whoami", Group::people, Phrase::whoami_about, whoami},
+    {"context list", Group::tool, Phrase::context_list_about, context_list},
+    {"context show", Group::tool, Phrase::context_show_about, context_show},
+    {"context add", Group::tool, Phrase::context_add_about, context_add},
+    {"context use", Group::tool, Phrase::context_use_about, context_use},
+    {"context remove", Group::tool, Phrase::context_remove_about, context_remove},
+    {"completion", Group::tool, Phrase::completion_about, completion},
+    {"man", Group::tool, Phrase::man_about, man},
 };
 
-constexpr int distance_max = 2;  // of a word from what it may have been meant to be
-
-using Extras = std::vector<ExtraCommand>;
-
-std::string_view first_word(std::string_view name) {
-  return name.substr(0, name.find(' '));
-}
-
 bool takes_value(std::string_view flag) {
-  constexpr std::string_view flags[] = {"-o",    "--output",     "--lang", "--color",
-                                        "--url", "--token-file", "--retry"};
+  constexpr std::string_view flags[] = {"-o",    "--output",     "--lang",    "--color",
+                                        "--url", "--token-file", "--context", "--retry"};
   return std::ranges::find(flags, flag) != std::end(flags);
 }
 
@@ -126,45 +166,6 @@ void print_error(const Context& context, std::string_view command, const Stop& s
   if (!stop.code.empty()) context.note("  " + context.say(Phrase::label_code, stop.code));
 }
 
-std::string help_text(const Context& context, const Extras& extras) {
-  struct Entry {
-    std::string_view name, about;
-  };
-  std::vector<Entry> entries;
-  for (const ExtraCommand& extra : extras) {
-    entries.push_back(
-        {extra.name, context.look.language == Language::japanese ? extra.help_ja : extra.help_en});
-  }
-  for (const Command& command : all_commands)
-    entries.push_back({command.name, text_of(command.about, context.look.language)});
-  entries.push_back({"help", text_of(Phrase::help_about, context.look.language)});
-
-  std::size_t left = 0;
-  for (const Entry& entry : entries) left = std::max(left, entry.name.size());
-  std::string out = context.say(Phrase::help_intro) + "\n\n" + context.say(Phrase::usage) +
-                    " tenbin COMMAND ...\n\n" + context.say(Phrase::help_commands) + "\n";
-  for (const Entry& entry : entries) {
-    out += "  " + std::string(entry.name) + std::string(left - entry.name.size() + 2, ' ') +
-           std::string(entry.about) + "\n";
-  }
-  return out + "\n" + context.say(Phrase::help_more) + "\n";
-}
-
-// What a person may have meant: the nearest of `names` to `word`, if it is near.
-std::string nearest(std::string_view word, const std::vector<std::string_view>& names) {
-  std::string_view best;
-  int best_distance = distance_max + 1;
-  for (const std::string_view name : names) {
-    // Half of a short word is another word.
-    const int distance = edit_distance(word, name);
-    if (distance < best_distance && distance < static_cast<int>(word.size())) {
-      best = name;
-      best_distance = distance;
-    }
-  }
-  return std::string(best);
-}
-
 Stop unknown(const Context& context, const std::vector<std::string>& words, const Extras& extras) {
   std::vector<std::string_view> verbs, names{"help"};
   std::string list;
@@ -195,12 +196,11 @@ Stop unknown(const Context& context, const std::vector<std::string>& words, cons
   return why;
 }
 
-const Command* find_command(const std::vector<std::string>& words) {
-  const auto* found = std::ranges::find_if(all_commands, [&](const Command& command) {
-    return command.name == words[0] ||
-           (words.size() > 1 && command.name == words[0] + " " + words[1]);
-  });
-  return found == std::end(all_commands) ? nullptr : found;
+// Zeroes if standard output is none.
+winsize terminal() {
+  winsize size{};
+  if (::isatty(STDOUT_FILENO) != 1 || ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0) return {};
+  return size;
 }
 
 const ExtraCommand* find_extra(const Extras& extras, std::string_view name) {
@@ -210,7 +210,8 @@ const ExtraCommand* find_extra(const Extras& extras, std::string_view name) {
 
 int run_command(Context& context, const Command& command, const Line& line) {
   const std::size_t name_size = command.name.find(' ') == std::string_view::npos ? 1 : 2;
-  Words words{.before = line.flags_before, .after = line.after, .dashes = line.dashes};
+  Words words{
+      .before = line.flags_before, .after = line.after, .dashes = line.dashes, .command = &command};
   words.before.insert(words.before.end(),
                       line.words.begin() + static_cast<std::ptrdiff_t>(name_size),
                       line.words.end());
@@ -229,17 +230,22 @@ int run_command(Context& context, const Command& command, const Line& line) {
 int help(Context& context, Line line, const Extras& extras) {
   line.words.erase(line.words.begin());
   const std::string topic = line.words.empty() ? "" : line.words[0];
+  const auto known = std::ranges::find(topics(), topic, &Topic::name);
+  const bool alone = line.words.size() == 1 || (line.words.size() > 1 && line.words[1][0] == '-');
+  const bool noun = alone && std::ranges::any_of(all_commands, [&](const auto& c) {
+                      return c.name.starts_with(topic + " ");
+                    });
   if (topic.empty() || topic.starts_with('-')) {
-    context.print(help_text(context, extras));
-  } else if (topic == "exit-codes") {
-    context.print(context.say(Phrase::help_exit_codes));
-  } else if (topic == "environment") {
-    context.print(context.say(Phrase::help_environment));
+    context.print(help_of_all(context, extras));
+  } else if (known != topics().end()) {
+    context.print(known->text(context));
   } else if (const ExtraCommand* extra = find_extra(extras, topic)) {
     return extra->run({"--help"});
   } else if (const Command* command = find_command(line.words)) {
     line.words.emplace_back("--help");
     return run_command(context, *command, line);
+  } else if (noun) {
+    context.print(help_of_noun(context, topic));
   } else {
     const Stop why = unknown(context, line.words, extras);
     print_error(context, "help", why);
@@ -254,6 +260,30 @@ std::span<const Command> commands() {
   return all_commands;
 }
 
+const Command* find_command(const std::vector<std::string>& words) {
+  const auto* found = std::ranges::find_if(all_commands, [&](const Command& command) {
+    return !words.empty() && (command.name == words[0] ||
+                              (words.size() > 1 && command.name == words[0] + " " + words[1]));
+  });
+  return found == std::end(all_commands) ? nullptr : found;
+}
+
+std::string about(const Command& command, Language language) {
+  return fmt::vformat(text_of(command.about, language),
+                      fmt::make_format_args(text_of(command.object, language)));
+}
+
+Described describe(const Context& context, const Command& command) {
+  Context asked = context;
+  Described described;
+  asked.describe = &described;
+  const Words none{.before = {}, .after = {}, .dashes = false, .command = &command};
+  const auto told = command.run(asked, none);
+  TENBIN_ASSERT(!told &&
+                told.error().exit == Exit::ok);  // its Options spoke before it did anything
+  return described;
+}
+
 int run_cli(const Surroundings& around, const std::vector<std::string>& typed,
             const Extras& extras) {
   const Line line = take_apart(typed);
@@ -264,13 +294,18 @@ int run_cli(const Surroundings& around, const std::vector<std::string>& typed,
     const bool asked = std::ranges::any_of(
         line.flags_before, [](const std::string& f) { return f == "-h" || f == "--help"; });
     if (asked) {
-      context.print(help_text(context, extras));
+      context.print(help_of_all(context, extras));
       return 0;
     }
-    around.err(help_text(context, extras));
+    around.err(help_of_all(context, extras));
     return code(Exit::usage);
   }
   if (line.words[0] == "help") return help(context, line, extras);
+  if (line.words[0] == "complete") return complete(context, line.after, extras);
+  if (line.words.size() == 2 && (line.words[1] == "--help" || line.words[1] == "-h") &&
+      !find_extra(extras, line.words[0]) && !find_command(line.words)) {
+    return help(context, {{}, {"help", line.words[0]}, {}, false}, extras);
+  }
   if (const ExtraCommand* extra = find_extra(extras, line.words[0])) {
     // Its words as they were typed: what they mean is its own affair.
     const auto name = std::ranges::find(typed, line.words[0]);
@@ -312,6 +347,10 @@ int run_cli(int argc, char** argv, const Extras& extras) {
           },
       .out_is_terminal = ::isatty(STDOUT_FILENO) == 1,
       .err_is_terminal = ::isatty(STDERR_FILENO) == 1,
+      .out_columns = terminal().ws_col,
+      .out_rows = terminal().ws_row,
+      .flush = [&] { broken = std::fflush(stdout) != 0 || broken; },
+      .stopped = [&] { return broken; },
   };
   const int exit = run_cli(around, {argv + 1, argv + argc}, extras);
   broken = std::fflush(stdout) != 0 || broken;

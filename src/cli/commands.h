@@ -1,36 +1,45 @@
 #pragma once
 
 #include <span>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "cli/context.h"
 
 namespace tenbin::cli {
 
+/// Under which head the help shows a command.
+enum class Group : std::uint8_t { work, credit, fleet, setup, people, service, tool };
+
 /// One subcommand. `run` gives the exit code.
 struct Command {
   std::string_view name;  // "job wait"
+  Group group;
   Phrase about;
   Outcome<int> (*run)(Context& context, const Words& words);
+  Phrase object = Phrase::empty;  // what `about` speaks of
 };
 
 /// Every command, in the order in which the help shows them.
 std::span<const Command> commands();
 
+/// The command whose name these words begin with; nullptr if there is none.
+const Command* find_command(const std::vector<std::string>& words);
+
+inline std::string_view first_word(std::string_view name) {
+  return name.substr(0, name.find(' '));
+}
+
+std::string about(const Command& command, Language language);
+
 // Declaring, and listing what was declared.
 Outcome<int> apply_file(Context& context, const Words& words);
-Outcome<int> funder_list(Context& context, const Words& words);
-Outcome<int> programme_list(Context& context, const Words& words);
-Outcome<int> organisation_list(Context& context, const Words& words);
-Outcome<int> grant_list(Context& context, const Words& words);
-Outcome<int> lot_list(Context& context, const Words& words);
-Outcome<int> project_list(Context& context, const Words& words);
-Outcome<int> allocation_list(Context& context, const Words& words);
-Outcome<int> person_list(Context& context, const Words& words);
-Outcome<int> provider_list(Context& context, const Words& words);
-Outcome<int> region_list(Context& context, const Words& words);
-Outcome<int> pool_list(Context& context, const Words& words);
-Outcome<int> price_list(Context& context, const Words& words);
+Outcome<int> list_noun(Context& context, const Words& words);     // "funder list"
+Outcome<int> show_noun(Context& context, const Words& words);     // "funder show"
+Outcome<int> declare_noun(Context& context, const Words& words);  // "funder create", "price set"
+Outcome<int> member_remove(Context& context, const Words& words);
+Outcome<int> set_person(Context& context, const Words& words);  // "person disable"
 
 // The fleet.
 Outcome<int> fleet(Context& context, const Words& words);
@@ -46,6 +55,8 @@ Outcome<int> job_show(Context& context, const Words& words);
 Outcome<int> job_logs(Context& context, const Words& words);
 Outcome<int> job_wait(Context& context, const Words& words);
 Outcome<int> job_cancel(Context& context, const Words& words);
+Outcome<int> job_hold(Context& context, const Words& words);
+Outcome<int> job_release(Context& context, const Words& words);
 Outcome<int> job_explain(Context& context, const Words& words);
 
 // Money.
@@ -57,5 +68,16 @@ Outcome<int> token_create(Context& context, const Words& words);
 Outcome<int> token_list(Context& context, const Words& words);
 Outcome<int> token_revoke(Context& context, const Words& words);
 Outcome<int> whoami(Context& context, const Words& words);
+
+// Which service.
+Outcome<int> context_list(Context& context, const Words& words);
+Outcome<int> context_show(Context& context, const Words& words);
+Outcome<int> context_add(Context& context, const Words& words);
+Outcome<int> context_use(Context& context, const Words& words);
+Outcome<int> context_remove(Context& context, const Words& words);
+
+// This tool itself.
+Outcome<int> completion(Context& context, const Words& words);
+Outcome<int> man(Context& context, const Words& words);
 
 }  // namespace tenbin::cli

@@ -28,6 +28,7 @@ Language language_of(const Surroundings& around) {
 Context::Context(const Surroundings& surroundings) : around(surroundings) {
   look.language = language_of(around);
   look.zone = Zone::from(around.variable("TZ"));
+  look.columns = around.out_columns;
 }
 
 Outcome<void> Context::settle() {
@@ -56,6 +57,7 @@ Outcome<void> Context::settle() {
     return wrong("--color", flags.colour, "auto|always|never");
   }
   look.colour = wants_colour(around, flags.colour);
+  if (flags.wide) look.columns = 0;
 
   const std::string seconds =
       flags.retry.empty() ? around.variable("TENBIN_RETRY_SECONDS") : flags.retry;

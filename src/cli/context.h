@@ -24,6 +24,7 @@ enum class Exit : std::uint8_t {
   conflict = 5,
   credit = 6,
   pending = 8,
+  unreachable = 9,
   timed_out = 124,
   interrupted = 130,
 };
@@ -56,12 +57,17 @@ struct Look {
   Language language = Language::english;
   Zone zone;
   bool colour = false;
+  int columns = 0;  // tables and texts are fitted into as many; 0: as wide as they are
 };
 
 /// The flags that every command has, as typed.
 struct GlobalFlags {
-  std::string url, token_file, output, language, colour, retry;
+  std::string url, token_file, context, output, language, colour, retry;
+  bool wide = false;
 };
+
+struct Command;
+struct Described;
 
 /// What a command works with: where it speaks to and how.
 class Context {
@@ -74,6 +80,7 @@ class Context {
   Format format = Format::table;
   Span patience{5'000};  // how long a service that fell silent is tried again
   bool patience_asked = false;
+  Described* describe = nullptr;  // if set, a command says what it takes and does nothing
 
   /// Takes in `flags` once they are parsed. Errors: a value that none of them has.
   Outcome<void> settle();
@@ -98,6 +105,7 @@ struct Words {
   std::vector<std::string> before;
   std::vector<std::string> after;
   bool dashes = false;
+  const Command* command = nullptr;  // the one that they belong to
 };
 
 }  // namespace tenbin::cli

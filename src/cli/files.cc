@@ -13,72 +13,13 @@
 #include <system_error>
 
 #include "cli/job_flags.h"
+#include "cli/nouns.h"
 #include "codec/json.h"
 #include "codec/spec.h"
 
 namespace tenbin::cli {
 
 namespace {
-
-enum class Type : std::uint8_t { text, decimal, integer, money, instant, texts };
-
-struct Field {
-  std::string_view name;
-  Type type = Type::text;
-  bool required = true;
-};
-
-struct Kind {
-  std::string_view name;
-  std::vector<Field> fields;
-};
-
-// docs/api.md's table, in the order in which one thing needs another.
-const std::vector<Kind>& kinds() {
-  constexpr bool optional = false;
-  static const std::vector<Kind> all = {
-      {"funder",
-       {{"name"},
-        {"title", Type::text, optional},
-        {"commitment", Type::money},
-        {"credits_per_unit", Type::decimal}}},
-      {"programme", {{"name"}, {"title", Type::text, optional}}},
-      {"organisation", {{"name"}, {"title", Type::text, optional}}},
-      {"provider", {{"name"}, {"title", Type::text, optional}}},
-      {"region", {{"name"}, {"title", Type::text, optional}}},
-      {"pool",
-       {{"name"},
-        {"provider"},
-        {"region"},
-        {"gpu_model"},
-        {"gpus_per_node", Type::integer},
-        {"cpus", Type::decimal, optional},
-        {"memory_mib", Type::integer, optional}}},
-      {"node", {{"name"}, {"pool"}, {"first_device", Type::integer, optional}}},
-      {"price",
-       {{"pool"}, {"gpu_hour", Type::decimal}, {"fraction_factor", Type::decimal, optional}}},
-      {"policy", {{"backfill"}}},
-      {"grant", {{"name"}, {"title", Type::text, optional}, {"programme"}, {"organisation"}}},
-      {"lot",
-       {{"name"},
-        {"grant"},
-        {"funder"},
-        {"amount", Type::money},
-        {"valid_from", Type::instant},
-        {"expires", Type::instant},
-        {"regions", Type::texts, optional}}},
-      {"project", {{"name"}, {"title", Type::text, optional}, {"organisation"}}},
-      {"allocation",
-       {{"name"},
-        {"grant"},
-        {"project"},
-        {"amount", Type::decimal},
-        {"lot", Type::text, optional}}},
-      {"person", {{"name"}, {"title", Type::text, optional}, {"role", Type::text, optional}}},
-      {"member", {{"project"}, {"person"}}},
-  };
-  return all;
-}
 
 // One file being read. The first error stays; what comes after it is not looked at.
 class Reader {
@@ -109,8 +50,21 @@ class Reader {
   void wrong(const toml::node& node, std::string_view field, Phrase expected) {
     fail(node.source(), context_.say(Phrase::field_wrong, field, context_.say(expected)));
   }
+  // `allowed` are the names that there are, with blanks between.
   void unknown_field(const toml::key& key, const std::string& allowed) {
-    fail(key.source(), context_.say(Phrase::field_unknown, key.str(), allowed));
+    unknown(Phrase::field_unknown, key, allowed);
+  }
+  void unknown(Phrase phrase, const toml::key& key, const std::string& allowed) {
+    std::vector<std::string_view> names;
+    for (std::string_view left = allowed; !left.empty();) {
+      const std::size_t blank = std::min(left.find(' '), left.size());
+      names.push_back(left.substr(0, blank));
+      left.remove_prefix(std::min(blank + 1, left.size()));
+    }
+    std::string why = context_.say(phrase, key.str(), allowed);
+    if (const std::string meant = nearest(key.str(), names); !meant.empty())
+      why += "; " + context_.say(Phrase::hint_meant, meant);
+    fail(key.source(), std::move(why));
   }
 
   std::optional<std::string> text(const toml::node& node, std::string_view field) {
@@ -234,7 +188,7 @@ std::string name_of(const toml::table& table) {
   return member(table.contains("pool") ? "pool" : "backfill");
 }
 
-Declaration declaration(const Context& context, Reader& reader, const Kind& kind,
+Declaration declaration(const Context& context, Reader& reader, const Noun& kind,
                         const toml::table& table) {
   Declaration made{
       .kind = kind.name, .name = name_of(table), .place = reader.place(table.source()), .json = {}};
@@ -415,10 +369,9 @@ Outcome<std::vector<Declaration>> parse_declarations(const Context& context, std
   if (!file) return reader.error();
   for (const auto& [key, node] : in_file_order(*file)) {
     const bool known =
-        std::ranges::find(kinds(), std::string_view(key->str()), &Kind::name) != kinds().end();
+        std::ranges::find(nouns(), std::string_view(key->str()), &Noun::name) != nouns().end();
     if (!known) {
-      reader.fail(key->source(),
-                  context.say(Phrase::table_unknown, key->str(), listed(kinds(), &Kind::name)));
+      reader.unknown(Phrase::table_unknown, *key, listed(nouns(), &Noun::name));
     } else if (!node->is_array() || !node->as_array()->is_homogeneous<toml::table>()) {
       reader.fail(key->source(), context.say(Phrase::table_not_array, key->str()));
     }
@@ -426,7 +379,7 @@ Outcome<std::vector<Declaration>> parse_declarations(const Context& context, std
   }
 
   std::vector<Declaration> all;
-  for (const Kind& kind : kinds()) {
+  for (const Noun& kind : nouns()) {
     const toml::array* tables = (*file)[kind.name].as_array();
     for (std::size_t i = 0; tables && i < tables->size(); ++i) {
       all.push_back(declaration(context, reader, kind, *(*tables)[i].as_table()));

@@ -3,6 +3,7 @@
 #include "cli/answers.h"
 #include "cli/commands.h"
 #include "cli/options.h"
+#include "cli/watch.h"
 
 namespace tenbin::cli {
 
@@ -85,16 +86,23 @@ Outcome<int> change_node(Context& context, const Words& words, std::string_view 
 }  // namespace
 
 Outcome<int> fleet(Context& context, const Words& words) {
-  bool nodes = false;
-  Options options("fleet", "[--nodes]", Phrase::fleet_about);
-  options.flag("--nodes", nodes, Phrase::opt_nodes);
+  bool nodes = false, watch = false;
+  Options options("fleet", "[--nodes] [--watch]", Phrase::fleet_about);
+  options.flag("--nodes", nodes, Phrase::opt_nodes).flag("-w,--watch", watch, Phrase::opt_watch);
   if (auto parsed = options.parse(context, words); !parsed) return std::unexpected(parsed.error());
-  const auto answer = Service(context).get("/v1/fleet");
-  if (!answer) return std::unexpected(answer.error());
-  if (context.format == Format::json)
-    print_json(context, answer->body);
-  else
-    (nodes ? nodes_table(answer->json) : pools_table(answer->json)).print(context);
+  const auto show = [&](Context& to, Service& service) -> Outcome<bool> {
+    const auto answer = service.get("/v1/fleet");
+    if (!answer) return std::unexpected(answer.error());
+    if (to.format == Format::json)
+      print_json(to, answer->body);
+    else
+      (nodes ? nodes_table(answer->json) : pools_table(answer->json)).print(to);
+    return !watch;
+  };
+  if (watch) return watched(context, {}, show);
+  Service service(context);
+  const auto shown = show(context, service);
+  if (!shown) return std::unexpected(shown.error());
   return 0;
 }
 

@@ -1,3 +1,5 @@
+#include <algorithm>
+#include <span>
 #include <utility>
 
 #include "cli/answers.h"
@@ -5,13 +7,14 @@
 #include "cli/follow.h"
 #include "cli/job_states.h"
 #include "cli/options.h"
+#include "cli/watch.h"
 #include "cli/width.h"
 
 namespace tenbin::cli {
 
 namespace {
 
-constexpr std::int64_t page_max = 1'000;
+constexpr std::int64_t jobs_otherwise = 100;
 
 // Takes the words of `job VERB ID...`.
 Outcome<std::vector<std::string>> ids_of(Context& context, const Words& words,
@@ -36,6 +39,35 @@ Outcome<void> print_output(Context& context, Service& service, const std::string
     const std::int64_t next = offset + static_cast<std::int64_t>(answer->body.size());
     offset = parse_decimal(answer->next_offset, 0).value_or(next);
   }
+}
+
+// cancel, hold, release: the same request for each job, and the state that it left it in.
+Outcome<int> tell_jobs(Context& context, const Words& words, std::string_view verb) {
+  const auto ids = ids_of(context, words, words.command->name, words.command->about);
+  if (!ids) return std::unexpected(ids.error());
+  Service service(context);
+  Table rows({{"job", Phrase::col_job}, {"state", Phrase::col_state}});
+  for (const std::string& id : *ids) {
+    const auto answer = service.post(path("/v1/jobs/", id, "/" + std::string(verb)));
+    if (!answer) return std::unexpected(answer.error());
+    if (context.format == Format::json) {
+      print_json(context, answer->body);
+    } else if (context.format == Format::csv) {
+      rows.add(answer->json);
+    } else {
+      context.print_line(
+          context.say(Phrase::job_state, id,
+                      shown_text(raw_text(answer->json["state"]), Kind::word, context.look)));
+    }
+  }
+  if (context.format == Format::csv) rows.print(context);
+  return 0;
+}
+
+std::string listed(std::span<const std::string_view> names) {
+  std::string all;
+  for (const std::string_view name : names) all += (all.empty() ? "" : " ") + std::string(name);
+  return all;
 }
 
 struct LogFlags {
@@ -76,68 +108,79 @@ std::vector<Column> details() {
 }  // namespace
 
 Outcome<int> jobs(Context& context, const Words& words) {
-  std::string project, state, person, limit;
-  bool all = false;
+  std::string project, state, person, region, name, label, from, to, sort, limit;
+  bool all = false, watch = false;
   Options options("jobs", "[FLAGS]", Phrase::jobs_about);
   options.value("--project", "NAME", project, Phrase::opt_only_project)
       .value("--state", "STATE", state, Phrase::opt_only_state)
       .value("--person", "NAME", person, Phrase::opt_only_person)
+      .value("--region", "NAME", region, Phrase::opt_only_region)
+      .value("--name", "TEXT", name, Phrase::opt_only_name)
+      .value("--label", "KEY=VALUE", label, Phrase::opt_only_label)
+      .value("--from", "INSTANT", from, Phrase::opt_only_from)
+      .value("--to", "INSTANT", to, Phrase::opt_only_to)
+      .value("--sort", "id|-id|submitted|-submitted", sort, Phrase::opt_sort)
       .value("--limit", "N", limit, Phrase::opt_limit)
-      .flag("--all", all, Phrase::opt_all);
+      .flag("--all", all, Phrase::opt_all)
+      .flag("-w,--watch", watch, Phrase::opt_watch);
   if (auto parsed = options.parse(context, words); !parsed) return std::unexpected(parsed.error());
-  const auto count = parse_decimal(limit.empty() ? "100" : limit, 0);
-  if (!count || *count == 0 || *count > page_max) {
-    return stop(Exit::usage, "usage", context.say(Phrase::flag_value, "--limit", limit, "1-1000"),
-                context.say(Phrase::hint_help, "jobs"));
+  const auto part = part_of(context, "jobs", limit, all, jobs_otherwise);
+  if (!part) return std::unexpected(part.error());
+  if (!state.empty() && !std::ranges::count(job_states(), state)) {
+    const std::string meant = nearest(state, job_states());
+    return stop(Exit::usage, "usage",
+                context.say(Phrase::flag_value, "--state", state, listed(job_states())),
+                meant.empty() ? context.say(Phrase::hint_help, "jobs")
+                              : context.say(Phrase::hint_meant, meant));
   }
-
+  Query query;
+  query.add("project", project).add("person", person).add("state", state).add("region", region);
+  query.add("name", name).add("label", label).add("submitted_from", from);
+  query.add("submitted_to", to).add("sort", sort);
+  const auto show = [&](Context& where, Service& service) -> Outcome<bool> {
+    const auto printed = print_list(where, service, "/v1/jobs", query, *part, job_columns());
+    if (!printed) return std::unexpected(printed.error());
+    return !watch;
+  };
+  if (watch) return watched(context, {.project = project, .job = {}}, show);
   Service service(context);
-  Table table(job_columns());
-  std::string json = "[";  // the pages' lists, put together
-  std::string before;
-  do {
-    Query query;
-    query.add("project", project).add("person", person).add("state", state).add("before", before);
-    query.add("limit", std::to_string(all ? page_max : *count));
-    const auto answer = service.get("/v1/jobs" + query.text());
-    if (!answer) return std::unexpected(answer.error());
-    before = raw_text(answer->json["next"]);
-    if (context.format == Format::json) {
-      std::string_view items = raw_member(answer->body, "items");
-      if (answer->json["items"].size() > 0)
-        json += (json.size() > 1 ? "," : "") + std::string(items.substr(1, items.size() - 2));
-    } else {
-      answer->json["items"].each_item([&](JsonValue job) {
-        table.add(job);
-        return true;
-      });
-    }
-  } while (all && !before.empty());
-
-  if (context.format == Format::json)
-    print_json(context, json + "]");
-  else
-    table.print(context);
-  if (!before.empty()) context.progress(context.say(Phrase::more_jobs));
+  const auto shown = show(context, service);
+  if (!shown) return std::unexpected(shown.error());
   return 0;
 }
 
 Outcome<int> job_show(Context& context, const Words& words) {
-  const auto ids = ids_of(context, words, "job show", Phrase::job_show_about);
-  if (!ids) return std::unexpected(ids.error());
-  Service service(context);
-  Table rows(details());
-  for (const std::string& id : *ids) {
-    const auto answer = service.get(path("/v1/jobs/", id));
-    if (!answer) return std::unexpected(answer.error());
-    if (context.format == Format::csv) {
-      rows.add(answer->json);
-      continue;
+  std::vector<std::string> ids;
+  bool watch = false;
+  Options options("job show", "ID... [--watch]", Phrase::job_show_about);
+  options.words("ID", ids).flag("-w,--watch", watch, Phrase::opt_watch_job);
+  if (auto parsed = options.parse(context, words); !parsed) return std::unexpected(parsed.error());
+  if (const auto good = job_ids(context, ids, "job show"); !good)
+    return std::unexpected(good.error());
+  const auto show = [&](Context& to, Service& service) -> Outcome<bool> {
+    Table rows(details());
+    bool over = true;
+    for (const std::string& id : ids) {
+      const auto answer = service.get(path("/v1/jobs/", id));
+      if (!answer) return std::unexpected(answer.error());
+      over = over && is_over(answer->json["state"].text().value_or(""));
+      if (to.format == Format::csv) {
+        rows.add(answer->json);
+        continue;
+      }
+      if (to.format == Format::table && id != ids.front()) to.print("\n");
+      print_object(to, *answer, details());
     }
-    if (context.format == Format::table && id != ids->front()) context.print("\n");
-    print_object(context, *answer, details());
+    if (to.format == Format::csv) rows.print(to);
+    return over || !watch;
+  };
+  if (watch) {
+    // Of several jobs one cannot wait for the first to move.
+    return watched(context, {.project = {}, .job = ids.size() == 1 ? ids.front() : ""}, show);
   }
-  if (context.format == Format::csv) rows.print(context);
+  Service service(context);
+  const auto shown = show(context, service);
+  if (!shown) return std::unexpected(shown.error());
   return 0;
 }
 
@@ -192,21 +235,15 @@ Outcome<int> job_wait(Context& context, const Words& words) {
 }
 
 Outcome<int> job_cancel(Context& context, const Words& words) {
-  const auto ids = ids_of(context, words, "job cancel", Phrase::job_cancel_about);
-  if (!ids) return std::unexpected(ids.error());
-  Service service(context);
-  for (const std::string& id : *ids) {
-    const auto answer = service.post(path("/v1/jobs/", id, "/cancel"));
-    if (!answer) return std::unexpected(answer.error());
-    if (context.format != Format::table) {
-      print_object(context, *answer, {{"job", Phrase::col_job}, {"state", Phrase::col_state}});
-    } else {
-      context.print_line(
-          context.say(Phrase::job_state, id,
-                      shown_text(raw_text(answer->json["state"]), Kind::word, context.look)));
-    }
-  }
-  return 0;
+  return tell_jobs(context, words, "cancel");
+}
+
+Outcome<int> job_hold(Context& context, const Words& words) {
+  return tell_jobs(context, words, "hold");
+}
+
+Outcome<int> job_release(Context& context, const Words& words) {
+  return tell_jobs(context, words, "release");
 }
 
 Outcome<int> job_explain(Context& context, const Words& words) {

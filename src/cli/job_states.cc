@@ -14,6 +14,13 @@ constexpr Span one_wait{30'000};
 
 }  // namespace
 
+std::span<const std::string_view> job_states() {
+  static constexpr std::string_view all[] = {"queued",    "on_hold",   "blocked",   "parked",
+                                             "running",   "stopping",  "completed", "failed",
+                                             "cancelled", "time_limit"};
+  return all;
+}
+
 bool is_over(std::string_view state) {
   return state == "completed" || state == "failed" || state == "cancelled" || state == "time_limit";
 }
@@ -31,17 +38,17 @@ int exit_of_job(JsonValue job) {
 std::vector<Column> job_columns() {
   return {{"id", Phrase::col_id, Kind::number},
           {"name", Phrase::col_name},
-          {"project", Phrase::col_project},
-          {"person", Phrase::col_person},
+          {"project", Phrase::col_project, Kind::text, 1},
+          {"person", Phrase::col_person, Kind::text, 6},
           {"state", Phrase::col_state, Kind::word},
-          {"gpus", Phrase::col_gpus, Kind::number},
-          {"members", Phrase::col_members, Kind::number},
-          {"pool", Phrase::col_pool},
-          {"time_limit_ms", Phrase::col_time_limit, Kind::span},
-          {"submitted", Phrase::col_submitted, Kind::instant},
-          {"started", Phrase::col_started, Kind::instant},
-          {"held", Phrase::col_held, Kind::credits},
-          {"charged", Phrase::col_charged, Kind::credits}};
+          {"gpus", Phrase::col_gpus, Kind::number, 2},
+          {"members", Phrase::col_members, Kind::number, 10},
+          {"pool", Phrase::col_pool, Kind::text, 4},
+          {"time_limit_ms", Phrase::col_time_limit, Kind::span, 5},
+          {"submitted", Phrase::col_submitted, Kind::instant, 8},
+          {"started", Phrase::col_started, Kind::instant, 7},
+          {"held", Phrase::col_held, Kind::credits, 9},
+          {"charged", Phrase::col_charged, Kind::credits, 3}};
 }
 
 Outcome<std::vector<std::string>> job_ids(const Context& context,

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,6 +13,9 @@
 // Waiting for jobs, and what their ends mean to a shell.
 
 namespace tenbin::cli {
+
+/// Every state that a job can be in, as the API says it.
+std::span<const std::string_view> job_states();
 
 /// Whether a job in this state has ended for good.
 bool is_over(std::string_view state);

@@ -25,16 +25,16 @@ std::vector<Column> totals_columns() {
 
 void print_shares(const Context& context, JsonValue balance) {
   Table shares({{"allocation", Phrase::col_allocation},
-                {"grant", Phrase::col_grant},
-                {"funder", Phrase::col_funder},
-                {"lot", Phrase::col_lot},
-                {"expires", Phrase::col_expires, Kind::instant},
-                {"regions", Phrase::col_regions},
+                {"grant", Phrase::col_grant, Kind::text, 4},
+                {"funder", Phrase::col_funder, Kind::text, 3},
+                {"lot", Phrase::col_lot, Kind::text, 5},
+                {"expires", Phrase::col_expires, Kind::instant, 2},
+                {"regions", Phrase::col_regions, Kind::text, 6},
                 {"amount", Phrase::col_credits, Kind::credits},
                 {"free", Phrase::col_free, Kind::credits},
                 {"held", Phrase::col_held, Kind::credits},
                 {"spent", Phrase::col_spent, Kind::credits},
-                {"expired", Phrase::col_expired, Kind::credits}});
+                {"expired", Phrase::col_expired, Kind::credits, 7}});
   balance["shares"].each_item([&](JsonValue share) {
     shares.add(share);
     return true;
@@ -68,14 +68,14 @@ int print_programme(const Context& context, const Answer& answer) {
   bool adds_up = answer.json["adds_up"].boolean().value_or(false);
   Table table({{"funder", Phrase::col_funder},
                {"grant", Phrase::col_grant},
-               {"organisation", Phrase::col_organisation},
-               {"promised", Phrase::col_promised, Kind::credits},
+               {"organisation", Phrase::col_organisation, Kind::text, 5},
+               {"promised", Phrase::col_promised, Kind::credits, 4},
                {"in_lots", Phrase::col_in_lots, Kind::credits},
-               {"unallocated", Phrase::col_unallocated, Kind::credits},
+               {"unallocated", Phrase::col_unallocated, Kind::credits, 2},
                {"free", Phrase::col_free, Kind::credits},
                {"held", Phrase::col_held, Kind::credits},
                {"spent", Phrase::col_spent, Kind::credits},
-               {"expired", Phrase::col_expired, Kind::credits}});
+               {"expired", Phrase::col_expired, Kind::credits, 3}});
   const auto row = [&](std::string funder, JsonValue figures) {
     std::vector<std::string> cells{std::move(funder), raw_text(figures["grant"]),
                                    raw_text(figures["organisation"]), raw_text(figures["promised"]),
@@ -121,12 +121,12 @@ int print_project(const Context& context, const Answer& answer) {
   bool adds_up = json["adds_up"].boolean().value_or(false);
   Table lines({{"at", Phrase::col_at, Kind::instant},
                {"job", Phrase::col_job, Kind::number},
-               {"name", Phrase::col_name},
-               {"state", Phrase::col_state, Kind::word},
+               {"name", Phrase::col_name, Kind::text, 4},
+               {"state", Phrase::col_state, Kind::word, 3},
                {"charged", Phrase::col_charged, Kind::credits},
                {"funder", Phrase::col_funder},
-               {"grant", Phrase::col_grant},
-               {"lot", Phrase::col_lot},
+               {"grant", Phrase::col_grant, Kind::text, 5},
+               {"lot", Phrase::col_lot, Kind::text, 6},
                {"amount", Phrase::col_part, Kind::credits}});
   Wide charged = 0;
   json["lines"].each_item([&](JsonValue line) {

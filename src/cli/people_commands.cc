@@ -6,11 +6,13 @@ namespace tenbin::cli {
 
 Outcome<int> token_create(Context& context, const Words& words) {
   std::string person, label, expires;
-  Options options("token create", "--person NAME [--label TEXT] [--expires INSTANT]",
+  bool read_only = false;
+  Options options("token create", "--person NAME [--label TEXT] [--expires INSTANT] [--read-only]",
                   Phrase::token_create_about);
   options.value("--person", "NAME", person, Phrase::opt_token_person)
       .value("--label", "TEXT", label, Phrase::opt_token_label)
-      .value("--expires", "INSTANT", expires, Phrase::opt_token_expires);
+      .value("--expires", "INSTANT", expires, Phrase::opt_token_expires)
+      .flag("--read-only", read_only, Phrase::opt_token_read_only);
   if (auto parsed = options.parse(context, words); !parsed) return std::unexpected(parsed.error());
   if (person.empty()) {
     return stop(Exit::usage, "usage", context.say(Phrase::usage_missing, "--person"),
@@ -22,6 +24,7 @@ Outcome<int> token_create(Context& context, const Words& words) {
   out.begin_object().member("person", person);
   if (!label.empty()) out.member("label", label);
   if (!expires.empty()) out.member("expires", expires);
+  if (read_only) out.member("scope", "read");
   out.end_object();
   const auto answer = Service(context).post("/v1/tokens", body);
   if (!answer) return std::unexpected(answer.error());
@@ -45,7 +48,10 @@ Outcome<int> token_list(Context& context, const Words& words) {
               {{"id", Phrase::col_id, Kind::number},
                {"person", Phrase::col_person},
                {"label", Phrase::col_label},
+               {"ends_in", Phrase::col_ends_in},
+               {"scope", Phrase::col_scope},
                {"expires", Phrase::col_expires, Kind::instant},
+               {"state", Phrase::col_state, Kind::word},
                {"revoked", Phrase::col_revoked, Kind::yes_no}});
   return 0;
 }

@@ -6,6 +6,8 @@
 
 #include <algorithm>
 
+#include "cli/answers.h"
+#include "cli/contexts.h"
 #include "cli/values.h"
 #include "cli/width.h"
 
@@ -108,37 +110,95 @@ Stop stop_of_problem(const Context& context, JsonValue problem, std::string text
   return result;
 }
 
-Outcome<void> Service::locate() {
-  if (client_) return {};
-  const Surroundings& around = context_.around;
+Outcome<Place> find_service(const Context& context) {
+  const Surroundings& around = context.around;
+  Place place;
   const std::string folder = state_folder(around);
-  const auto local_url = read_line(folder + "/url");
+  std::optional<SavedContext> saved;  // the context whose URL is used
+  const std::string& asked = context.flags.context;
+  const std::string wanted = asked.empty() ? around.variable("TENBIN_CONTEXT") : asked;
 
-  url_ = context_.flags.url;
-  if (url_.empty()) url_ = around.variable("TENBIN_URL");
-  if (url_.empty() && local_url) url_ = local_url->line;
-  if (url_.empty()) {
-    return stop(Exit::failed, "no_service", context_.say(Phrase::no_url, folder + "/url"),
-                context_.say(Phrase::hint_serve));
+  place.url = context.flags.url;
+  place.url_from = "--url";
+  if (place.url.empty() && asked.empty()) {
+    place.url = around.variable("TENBIN_URL");
+    place.url_from = "TENBIN_URL";
+  }
+  if (place.url.empty()) {
+    const auto contexts = read_contexts(context);
+    if (!contexts) return std::unexpected(contexts.error());
+    const std::string& name = wanted.empty() ? contexts->current : wanted;
+    if (const SavedContext* found = contexts->find(name)) {
+      saved = *found;
+      place.url = found->url;
+      place.url_from = "context " + name;
+    } else if (!name.empty()) {
+      return stop(Exit::not_found, "unknown_context", context.say(Phrase::unknown_context, name),
+                  context.say(Phrase::hint_contexts));
+    }
+  }
+  const auto local_url = read_line(folder + "/url");
+  if (place.url.empty() && local_url) {
+    place.url = local_url->line;
+    place.url_from = folder + "/url";
+  }
+  if (place.url.empty()) {
+    return stop(Exit::unreachable, "no_service", context.say(Phrase::no_url, folder + "/url"),
+                context.say(Phrase::hint_serve));
   }
 
-  if (const std::string& path = context_.flags.token_file; !path.empty()) {
+  if (const std::string& path = context.flags.token_file; !path.empty()) {
     const auto file = read_line(path);
     if (!file || file->line.empty()) {
-      return stop(Exit::auth, "no_token", context_.say(Phrase::token_file_unreadable, path),
-                  context_.say(Phrase::hint_token));
+      return stop(Exit::auth, "no_token", context.say(Phrase::token_file_unreadable, path),
+                  context.say(Phrase::hint_token));
     }
-    if (file->open_to_others) context_.note(context_.say(Phrase::token_file_open, path));
-    token_ = file->line;
-  } else if (token_ = around.variable("TENBIN_TOKEN"); token_.empty()) {
-    const bool beside_it = local_url && without_slash(local_url->line) == without_slash(url_);
-    if (const auto file = beside_it ? read_line(folder + "/admin.token") : std::nullopt)
-      token_ = file->line;
+    if (file->open_to_others) context.note(context.say(Phrase::token_file_open, path));
+    place.token = file->line;
+    place.token_from = path;
+    return place;
   }
-  if (token_.empty()) {
-    return stop(Exit::auth, "no_token", context_.say(Phrase::no_token, folder + "/admin.token"),
-                context_.say(Phrase::hint_token));
+  const bool named = saved && !asked.empty() && !saved->token.empty();
+  if (place.token = around.variable("TENBIN_TOKEN"); !place.token.empty() && !named) {
+    place.token_from = "TENBIN_TOKEN";
+  } else if (saved && !saved->token.empty()) {
+    place.token = saved->token;
+    place.token_from = place.url_from;
+  } else if (local_url && without_slash(local_url->line) == without_slash(place.url)) {
+    if (const auto file = read_line(folder + "/admin.token")) {
+      place.token = file->line;
+      place.token_from = folder + "/admin.token";
+    }
   }
+  if (place.token.empty()) {
+    return stop(Exit::auth, "no_token", context.say(Phrase::no_token, folder + "/admin.token"),
+                context.say(Phrase::hint_token));
+  }
+  return place;
+}
+
+Outcome<void> watch_events(const Context& context, Service& service, const Interest& interest,
+                           Span at_most) {
+  // A job's end is told by the service; everything else is asked for again after a while.
+  constexpr Span pause{1'000};
+  const Span wait = std::min(pause, at_most);
+  if (interest.job.empty()) {
+    context.around.sleep(wait);
+    return {};
+  }
+  const auto job =
+      service.get(path("/v1/jobs/", interest.job, "/wait?timeout_ms=" + std::to_string(wait.count)),
+                  wait + Span{15'000});
+  if (!job) return std::unexpected(job.error());
+  return {};
+}
+
+Outcome<void> Service::locate() {
+  if (client_) return {};
+  auto place = find_service(context_);
+  if (!place) return std::unexpected(place.error());
+  url_ = std::move(place->url);
+  token_ = std::move(place->token);
   client_.emplace(url_);
   return {};
 }
@@ -186,7 +246,7 @@ Outcome<Answer> Service::send(std::string_view method, const std::string& target
                        (trouble == Trouble::nobody_listens && (!first || context_.patience_asked));
     if (!again || left <= Span{0}) {
       if (response) return std::unexpected(refusal(*response));
-      return stop(Exit::failed, "no_service",
+      return stop(Exit::unreachable, "no_service",
                   context_.say(Phrase::no_answer, url_, response.error().what),
                   context_.say(Phrase::hint_serve));
     }

@@ -17,11 +17,25 @@ struct Answer {
   JsonValue json;           // the body, if it is JSON
 };
 
+/// Where a command speaks to and as whom, and what said so.
+struct Place {
+  std::string url, token;
+  std::string url_from, token_from;  // "--url", "TENBIN_URL", "context prod", a file's path
+};
+
+/// Where: --url, --context, TENBIN_URL, TENBIN_CONTEXT, the context in use (`tenbin context use`),
+/// or what `tenbin serve` wrote into its state folder (TENBIN_STATE, XDG_STATE_HOME/tenbin,
+/// ~/.local/state/tenbin), files `url` and `admin.token`. Who: --token-file, the token of a context
+/// named by --context, TENBIN_TOKEN, or the token that belongs to that place: a context's, or that
+/// `admin.token`, which are sent to no other URL than the one beside them.
+Outcome<Place> find_service(const Context& context);
+
+/// What one waits to hear of. Empty: anything.
+struct Interest {
+  std::string project, job;
+};
+
 /// The service that the command speaks to.
-///
-/// Where: --url, TENBIN_URL, or what `tenbin serve` wrote into its state folder (TENBIN_STATE,
-/// XDG_STATE_HOME/tenbin, ~/.local/state/tenbin), files `url` and `admin.token`. Who: --token-file,
-/// TENBIN_TOKEN, or that `admin.token`, which is sent to no other URL than the one beside it.
 ///
 /// A connection that is lost and a 503 are tried again, with the same Idempotency-Key, after 0.5,
 /// 1.5, 3, 3 ... seconds until `patience` is used up: three times in the 5 seconds one gets without
@@ -43,6 +57,11 @@ class Service {
   std::optional<net::Client> client_;
   std::string url_, token_;
 };
+
+/// Comes back when something may have happened that `interest` is about, and after `at_most` in any
+/// case.
+Outcome<void> watch_events(const Context& context, Service& service, const Interest& interest,
+                           Span at_most);
 
 /// Exit code of an HTTP status.
 Exit exit_of(int status);

@@ -15,6 +15,9 @@ struct Surroundings {
   std::function<void(Span)> sleep;
   bool out_is_terminal = false;
   bool err_is_terminal = false;
+  int out_columns = 0, out_rows = 0;    // of the terminal; 0 if there is none, and nothing is cut
+  std::function<void()> flush = [] {};  // what was printed must be seen now
+  std::function<bool()> stopped;        // asked by what would go on for ever; none: it does
 };
 
 }  // namespace tenbin::cli

@@ -29,12 +29,20 @@ constexpr Named words[] = {
     {"cancelled", Phrase::state_cancelled, "2"},
     {"time_limit", Phrase::state_time_limit, "31"},
     {"up", Phrase::state_up, "32"},
+    {"valid", Phrase::state_valid, "32"},
+    {"expired", Phrase::state_expired, "2"},
+    {"revoked", Phrase::state_revoked, "2"},
+    {"disabled", Phrase::state_disabled, "31"},
     {"draining", Phrase::state_draining, "33"},
     {"lost", Phrase::state_lost, "31"},
     {"now", Phrase::starts_now, "32"},
     {"later", Phrase::starts_later, "33"},
     {"unknown", Phrase::starts_unknown, ""},
-    {"created", Phrase::result_created, ""},
+    {"on_hold", Phrase::state_on_hold, "33"},
+    {"blocked", Phrase::state_blocked, "33"},
+    {"created", Phrase::result_created, "32"},
+    {"changed", Phrase::result_changed, "33"},
+    {"refused", Phrase::result_refused, "31"},
     {"unchanged", Phrase::result_unchanged, ""},
 };
 
@@ -129,6 +137,25 @@ void Table::add(std::vector<std::string> raw_cells, std::size_t repeats) {
   rows_.push_back({std::move(raw_cells), repeats});
 }
 
+std::string Table::records(const Look& look) const {
+  int left = 0;
+  for (const Column& column : columns_)
+    left = std::max(left, width_of(text_of(column.header, look.language)));
+  std::string out;
+  for (const Row& row : rows_) {
+    if (!out.empty()) out += '\n';
+    for (std::size_t i = 0; i < columns_.size(); ++i) {
+      const std::string_view head = text_of(columns_[i].header, look.language);
+      const std::string shown = shown_text(row.cells[i], columns_[i].kind, look);
+      const std::string_view colour = colour_of(row.cells[i], columns_[i].kind);
+      out += look.colour ? painted(std::string(head), "1") : std::string(head);
+      out.append(static_cast<std::size_t>(left - width_of(head) + 2), ' ');
+      out += (look.colour ? painted(shown, colour) : shown) + '\n';
+    }
+  }
+  return out;
+}
+
 std::string Table::text(const Look& look) const {
   struct Cell {
     std::string text;
@@ -156,14 +183,59 @@ std::string Table::text(const Look& look) const {
     lines.push_back(std::move(line));
   }
 
+  // Figures are never cut, only words; and none so far that it means nothing any more.
+  constexpr int least = 10;
+  std::vector<int> leasts;
+  for (std::size_t i = 0; i < columns_.size(); ++i) {
+    const Kind kind = columns_[i].kind;
+    const int head_width = width_of(text_of(columns_[i].header, look.language));
+    leasts.push_back(kind == Kind::text ? std::min(widths[i], std::max(least, head_width))
+                                        : widths[i]);
+  }
+  std::vector<bool> left_out(columns_.size());
+  const auto sum = [&](const std::vector<int>& of) {
+    int total = -2;
+    for (std::size_t i = 0; i < of.size(); ++i) total += left_out[i] ? 0 : of[i] + 2;
+    return total;
+  };
+  while (look.columns > 0 && sum(leasts) > look.columns) {
+    std::size_t worst = columns_.size();
+    for (std::size_t i = 0; i < columns_.size(); ++i) {
+      const bool spare = columns_[i].spare > 0 && !left_out[i];
+      if (spare && (worst == columns_.size() || columns_[i].spare > columns_[worst].spare))
+        worst = i;
+    }
+    if (worst == columns_.size()) return records(look);
+    left_out[worst] = true;
+  }
+  while (look.columns > 0 && sum(widths) > look.columns) {
+    std::size_t widest = columns_.size();
+    for (std::size_t i = 0; i < columns_.size(); ++i) {
+      const bool can = !left_out[i] && widths[i] > leasts[i];
+      if (can && (widest == columns_.size() || widths[i] > widths[widest])) widest = i;
+    }
+    --widths[widest];
+  }
+  for (auto& line : lines) {
+    for (std::size_t i = 0; i < line.size(); ++i) {
+      if (left_out[i]) line[i] = {};
+      if (line[i].width <= widths[i]) continue;
+      line[i].text = cut(line[i].text, widths[i]);
+      line[i].width = width_of(line[i].text);
+    }
+  }
+
   std::string out;
   for (const auto& line : lines) {
     std::size_t blanks = 0;  // written only if something follows
+    bool first = true;
     for (std::size_t i = 0; i < line.size(); ++i) {
       const Cell& cell = line[i];
+      if (left_out[i]) continue;
       const auto room = static_cast<std::size_t>(widths[i] - cell.width);
       const bool right = on_the_right(columns_[i].kind);
-      if (i > 0) blanks += 2;
+      if (!first) blanks += 2;
+      first = false;
       if (right) blanks += room;
       if (!cell.text.empty()) {
         out.append(blanks, ' ');

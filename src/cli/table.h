@@ -17,6 +17,7 @@ struct Column {
   std::string_view field;  // of the API, and the head of a CSV column
   Phrase header;
   Kind kind = Kind::text;
+  int spare = 0;  // above zero: left out where there is no room, the highest first
 };
 
 /// A value as the API has it, on one line: lists with commas, money with its currency behind.
@@ -38,6 +39,8 @@ class Table {
   /// `repeats` cells at the beginning say what the row above says: people see them blank.
   void add(std::vector<std::string> raw_cells, std::size_t repeats = 0);
 
+  /// Fitted into look.columns: the longest words are cut, then columns that can be spared are left
+  /// out, and if even that does not fit, every row becomes lines of its own, "NAME  value".
   std::string text(const Look& look) const;
   /// RFC 4180 with \n as the end of a line.
   std::string csv() const;
@@ -46,6 +49,8 @@ class Table {
   void print(const Context& context) const;
 
  private:
+  std::string records(const Look& look) const;
+
   struct Row {
     std::vector<std::string> cells;
     std::size_t repeats = 0;

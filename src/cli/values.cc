@@ -250,6 +250,43 @@ std::string instant_text(std::string_view rfc3339, Zone zone) {
   return std::string(buffer, size) + std::string(name);
 }
 
+std::optional<std::int64_t> parse_instant(std::string_view text) {
+  namespace chrono = std::chrono;
+  const auto part = [&](std::size_t at, std::size_t size) {
+    return text.size() >= at + size ? whole(text.substr(at, size)) : std::nullopt;
+  };
+  const auto y = part(0, 4), mo = part(5, 2), d = part(8, 2), h = part(11, 2), mi = part(14, 2),
+             s = part(17, 2);
+  if (!y || !mo || !d || !h || !mi || !s || text[4] != '-' || text[7] != '-' ||
+      (text[10] != 'T' && text[10] != ' ') || text[13] != ':' || text[16] != ':') {
+    return std::nullopt;
+  }
+  const chrono::year_month_day date{chrono::year{static_cast<int>(*y)},
+                                    chrono::month{static_cast<unsigned>(*mo)},
+                                    chrono::day{static_cast<unsigned>(*d)}};
+  if (!date.ok() || *h > 23 || *mi > 59 || *s > 59) return std::nullopt;
+  text.remove_prefix(19);
+  std::int64_t ms = 0;
+  if (text.starts_with('.')) {
+    const std::size_t end = std::min(text.find_first_not_of("0123456789", 1), text.size());
+    std::string digits(text.substr(1, end - 1));
+    if (digits.empty()) return std::nullopt;
+    digits.resize(3, '0');
+    ms = *whole(digits);
+    text.remove_prefix(end);
+  }
+  std::int64_t minutes = 0;
+  if (text != "Z" && text != "z") {
+    if (text.size() != 6 || (text[0] != '+' && text[0] != '-') || text[3] != ':')
+      return std::nullopt;
+    const auto oh = whole(text.substr(1, 2)), om = whole(text.substr(4, 2));
+    if (!oh || !om || *oh > 23 || *om > 59) return std::nullopt;
+    minutes = (*oh * 60 + *om) * (text[0] == '-' ? -1 : 1);
+  }
+  const std::int64_t days = chrono::sys_days{date}.time_since_epoch().count();
+  return (days * 86'400 + *h * 3'600 + *mi * 60 + *s - minutes * 60) * 1'000 + ms;
+}
+
 std::string new_uuid() {
   RequestId id;
   ::getrandom(&id, sizeof id, 0);
@@ -276,6 +313,21 @@ int edit_distance(std::string_view a, std::string_view b) {
     last.swap(row);
   }
   return last[b.size()];
+}
+
+std::string nearest(std::string_view word, std::span<const std::string_view> names) {
+  constexpr int distance_max = 2;
+  std::string_view best;
+  int best_distance = distance_max + 1;
+  for (const std::string_view name : names) {
+    // Half of a short word is another word.
+    const int distance = edit_distance(word, name);
+    if (distance < best_distance && distance < static_cast<int>(word.size())) {
+      best = name;
+      best_distance = distance;
+    }
+  }
+  return std::string(best);
 }
 
 }  // namespace tenbin::cli

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -55,7 +56,14 @@ std::string instant_text(std::string_view rfc3339, Zone zone);
 /// A new UUID of version 7: milliseconds since 1970, then chance.
 std::string new_uuid();
 
+/// Milliseconds since 1970 of "2027-03-31T23:59:59+09:00" or "...Z", with or without parts of a
+/// second.
+std::optional<std::int64_t> parse_instant(std::string_view rfc3339);
+
 /// Insertions, deletions, changes and swaps of neighbours that lead from one to the other.
 int edit_distance(std::string_view a, std::string_view b);
+
+/// What a person may have meant by `word`: the nearest of `names` if it is near, else nothing.
+std::string nearest(std::string_view word, std::span<const std::string_view> names);
 
 }  // namespace tenbin::cli

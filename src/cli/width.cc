@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <iterator>
+#include <vector>
 
 #include "cli/width_table.h"
 
@@ -14,6 +15,65 @@ template <std::size_t n>
 bool among(const CharacterRange (&ranges)[n], char32_t c) {
   const auto* after = std::ranges::upper_bound(ranges, c, {}, &CharacterRange::first);
   return after != std::begin(ranges) && c <= std::prev(after)->last;
+}
+
+constexpr std::u32string_view not_first =
+    U"、。，．・：；？！」』）］｝〉》】ーぁぃぅぇぉっゃゅょァィゥェォッャュョ)]},.:;?!";
+constexpr std::u32string_view not_last = U"「『（［｛〈《【([{";
+
+// What a line may be broken around: a word, or one wide character with what must stay beside it.
+struct Piece {
+  std::string_view text;
+  int width = 0;
+  bool blank_before = false;
+};
+
+std::vector<Piece> pieces_of(std::string_view text) {
+  std::vector<Piece> pieces;
+  bool blank = false, open = false;  // open: the next character belongs to the last piece
+  char32_t before = 0;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t from = at;
+    const char32_t c = next_character(text, at);
+    if (c == ' ') {
+      blank = true;
+      open = false;
+      before = 0;
+      continue;
+    }
+    const int width = width_of(c);
+    const bool wide = width == 2 || width_of(before) == 2;
+    const bool glued = !blank && (width == 0 || not_first.contains(c) || not_last.contains(before));
+    if (!pieces.empty() && open && (glued || !wide)) {
+      Piece& last = pieces.back();
+      last.text = std::string_view(last.text.data(), last.text.size() + at - from);
+      last.width += width;
+    } else {
+      pieces.push_back({text.substr(from, at - from), width, blank});
+    }
+    blank = false;
+    open = true;
+    before = c;
+  }
+  return pieces;
+}
+
+void append_wrapped(std::string& out, std::string_view line, int columns, int indent) {
+  int at = 0;
+  bool first = true;
+  for (const Piece& piece : pieces_of(line)) {
+    const int room = piece.width + (piece.blank_before && !first ? 1 : 0);
+    if (!first && at + room > columns) {
+      out += '\n' + std::string(static_cast<std::size_t>(indent), ' ');
+      at = indent;
+    } else if (piece.blank_before && !first) {
+      out += ' ';
+      ++at;
+    }
+    out += piece.text;
+    at += piece.width;
+    first = false;
+  }
 }
 
 }  // namespace
@@ -58,6 +118,27 @@ std::string printable(std::string_view text) {
       out += text.substr(from, at - from);
     }
   }
+  return out;
+}
+
+std::string cut(std::string_view text, int columns) {
+  if (width_of(text) <= columns) return std::string(text);
+  std::string out;
+  int width = 0;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t from = at;
+    const int more = width_of(next_character(text, at));
+    if (width + more > columns - 1) break;
+    width += more;
+    out += text.substr(from, at - from);
+  }
+  return out += "…";
+}
+
+std::string wrapped(std::string_view text, int columns, int indent) {
+  if (columns <= 0) return std::string(text);
+  std::string out;
+  append_wrapped(out, text, columns, indent);
   return out;
 }
 

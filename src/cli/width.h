@@ -22,4 +22,13 @@ int width_of(std::string_view text);
 /// direction or change a terminal: names and titles are other people's words.
 std::string printable(std::string_view text);
 
+/// `text` in at most `columns`, with an ellipsis where it was cut.
+std::string cut(std::string_view text, int columns);
+
+/// `text` on lines of at most `columns`, every one after the first behind `indent` blanks. Breaks
+/// at blanks and between characters of Japanese, but not before what may not begin a line (、。）」
+/// and the like) nor after what may not end one. What cannot be broken stays whole. Columns of zero
+/// or less: no breaks.
+std::string wrapped(std::string_view text, int columns, int indent);
+
 }  // namespace tenbin::cli
