@@ -389,15 +389,6 @@ const Registered fanout{"sse_fanout", sse_fanout};
 
 // ---- idle connections ----
 
-double rss_kib(pid_t process) {
-  std::ifstream file("/proc/" + std::to_string(process) + "/status");
-  for (std::string word; file >> word;) {
-    double kib = 0;
-    if (word == "VmRSS:" && file >> kib) return kib;
-  }
-  return 0;
-}
-
 std::vector<Measurement> idle_connections(const Options& options) {
   raise_files();
   rlimit files{};

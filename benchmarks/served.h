@@ -77,6 +77,16 @@ inline pid_t spawn(const std::vector<std::string>& words,
   return child;
 }
 
+/// Resident memory of a process.
+inline double rss_kib(pid_t process) {
+  std::ifstream file("/proc/" + std::to_string(process) + "/status");
+  for (std::string word; file >> word;) {
+    double kib = 0;
+    if (word == "VmRSS:" && file >> kib) return kib;
+  }
+  return 0;
+}
+
 /// A service on a state folder, until this goes.
 class Service {
  public:

@@ -142,7 +142,7 @@ std::vector<Measurement> array_submit(const Options& options) {
     return now_s() - began;
   };
   ask(job_body);
-  const double before = resident_bytes(service.process());
+  const double before = 1'024 * rss_kib(service.process());
   Measurement seconds = in_turn(
       {.name = "array_submit",
        .unit = "s",
@@ -150,7 +150,7 @@ std::vector<Measurement> array_submit(const Options& options) {
        .note = "1,000,000 tasks over HTTP, answered after its commit; "
                "asked: 1"},
       options, [&] { return ask(array_body); }, [&] { return ask(job_body); });
-  const double grown = resident_bytes(service.process()) - before;
+  const double grown = 1'024 * rss_kib(service.process()) - before;
   return {seconds,
           {"array_memory", grown / (1e6 * options.rounds), "bytes", options.rounds,
            "bytes of one job's row", static_cast<double>(sizeof(Job)),

@@ -595,9 +595,9 @@ void Api::events(const CallPtr& call) {
   };
   if (!filter.job) return begin();
   const auto there = live_.read([&](const World& world) -> std::optional<bool> {
-    const ProjectId project = project_of(world, filter.job);
-    if (!project) return std::nullopt;
-    return may_see(world, call->caller, project);
+    const ProjectId of = project_of(world, filter.job);
+    if (!of) return std::nullopt;
+    return may_see(world, call->caller, of);
   });
   const auto unknown = [call] {
     call->reply(problem(refuse(Reason::unknown_job), call->caller.language));

@@ -99,7 +99,7 @@
   X(opt_sbatch, "an option of sbatch, over the script's: --sbatch=--nodes=4; may be repeated", "スクリプトの指定に優先する sbatch のオプション: --sbatch=--nodes=4（複数可）") \
   X(opt_ignore, "do without this option of the script; may be repeated", "スクリプトのこのオプションを無視する（複数可）") \
   X(opt_slurm_names, "file that maps partitions, accounts and GPU types (TENBIN_SLURM_NAMES)", "パーティション・アカウント・GPU の種類の対応表（TENBIN_SLURM_NAMES）") \
-  X(opt_dry_run, "show what was understood and what it costs, submit nothing", "投入せず、解釈した内容と費用を表示") \
+  X(opt_submit_dry_run, "show what was understood and what it costs, submit nothing", "投入せず、解釈した内容と費用を表示") \
   X(opt_follow_job, "show its output as it is written; the exit code is the job's own", "出力を逐次表示する（終了コードはジョブのもの）") \
   X(expected_array, "indexes such as 0-9, 1,3,5-9:2%4", "0-9、1,3,5-9:2%4 のような添字") \
   X(expected_after, "ID, ID:ok, ID:any or ID:not_ok", "ID、ID:ok、ID:any、ID:not_ok のいずれか") \

@@ -356,8 +356,6 @@ enum class Language : std::uint8_t { english, japanese };
   X(col_field, "FIELD", "項目") \
   X(col_old, "OLD", "変更前") \
   X(col_new, "NEW", "変更後") \
-  X(state_on_hold, "on hold", "保留") \
-  X(state_blocked, "blocked", "先行ジョブ待ち") \
   X(result_changed, "changed", "変更") \
   X(result_refused, "refused", "拒否") \
   X(applied_change, "changed {0} {1}", "変更: {0} {1}") \

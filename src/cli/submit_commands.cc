@@ -150,7 +150,7 @@ Outcome<int> submit(Context& context, const Words& words) {
   bool wait = false, follow = false, quiet = false, dry = false;
   Options options("submit", usage, Phrase::submit_about);
   flags.declare(options);
-  options.flag("--dry-run", dry, Phrase::opt_dry_run)
+  options.flag("--dry-run", dry, Phrase::opt_submit_dry_run)
       .flag("--wait", wait, Phrase::opt_wait)
       .flag("-f,--follow", follow, Phrase::opt_follow_job)
       .flag("-q,--quiet", quiet, Phrase::opt_quiet);

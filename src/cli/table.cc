@@ -38,8 +38,6 @@ constexpr Named words[] = {
     {"now", Phrase::starts_now, "32"},
     {"later", Phrase::starts_later, "33"},
     {"unknown", Phrase::starts_unknown, ""},
-    {"on_hold", Phrase::state_on_hold, "33"},
-    {"blocked", Phrase::state_blocked, "33"},
     {"created", Phrase::result_created, "32"},
     {"changed", Phrase::result_changed, "33"},
     {"refused", Phrase::result_refused, "31"},
