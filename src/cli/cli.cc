@@ -31,6 +31,7 @@ constexpr Command all_commands[] = {
     {"job hold", Group::work, Phrase::job_hold_about, job_hold},
     {"job release", Group::work, Phrase::job_release_about, job_release},
     {"job explain", Group::work, Phrase::job_explain_about, job_explain},
+    {"events", Group::work, Phrase::events_about, events},
     {"balance", Group::credit, Phrase::balance_about, balance},
     {"statement", Group::credit, Phrase::statement_about, statement},
     {"fleet", Group::fleet, Phrase::fleet_about, fleet},

@@ -59,6 +59,9 @@ Outcome<int> job_hold(Context& context, const Words& words);
 Outcome<int> job_release(Context& context, const Words& words);
 Outcome<int> job_explain(Context& context, const Words& words);
 
+// What happens.
+Outcome<int> events(Context& context, const Words& words);
+
 // Money.
 Outcome<int> balance(Context& context, const Words& words);
 Outcome<int> statement(Context& context, const Words& words);

@@ -446,7 +446,8 @@ TEST_CASE("--watch shows what changed, once for each change") {
   Fake shown;
   shown.expect("GET /v1/jobs/1", json(R"({"id":1,"state":"running"})"));
   shown.expect("GET /v1/jobs/1", json(R"({"id":1,"state":"completed"})"));
-  shown.expect("GET /v1/jobs/1/wait?timeout_ms=1000", json(R"({"id":1,"state":"running"})"));
+  shown.expect("GET /v1/events?job=1",
+               {.status = 200, .content_type = "text/event-stream", .body = ": welcome\n\n"});
   shown.stop_after = 100;
   const Ran ran = shown.run({"job", "show", "1", "--watch", "-o", "json"});
   CHECK(ran.exit == 0);  // it ends by itself when the job has
@@ -466,6 +467,59 @@ TEST_CASE("--watch draws over a terminal, no more than it has lines") {
   CHECK(out.ends_with("\x1b[J"));
   CHECK(std::ranges::count(out, '\n') <= 12);
   CHECK(has(out, "more lines"));
+}
+
+// ---- events ----
+
+net::Response stream(std::string body) {
+  return {.status = 200, .content_type = "text/event-stream", .body = std::move(body)};
+}
+
+const std::string two_events =
+    ": welcome\n\n"
+    "id: 17.0\nevent: JobStarted\ndata: "
+    R"({"sequence":17,"index":0,"at":"2027-03-30T08:00:00Z","by":null,"job":1,"nodes":["e1"]})"
+    "\n\n"
+    "id: 18.0\nevent: JobSettled\ndata: "
+    R"({"sequence":18,"index":0,"at":"2027-03-30T08:00:05Z","by":"sato","job":1})"
+    "\n\n";
+
+TEST_CASE("events: for people a line each, JSON as it came, and what is asked for") {
+  Fake fake;
+  fake.expect("GET /v1/events?since=16&project=p&job=1&kinds=JobStarted%2CJobSettled",
+              stream(two_events));
+  const Args asked{"events",    "--since", "16",
+                   "--project", "p",       "--job",
+                   "1",         "--kinds", "JobStarted,JobSettled"};
+  Ran ran = fake.run(asked);
+  CHECK(ran.exit == 0);
+  CHECK(ran.out ==
+        "2027-03-30 17:00:00 JST  17.0  JobStarted  -  job=1 nodes=e1\n"
+        "2027-03-30 17:00:05 JST  18.0  JobSettled  sato  job=1\n");
+  Args args = asked;
+  args.insert(args.end(), {"-o", "json", "--limit", "1"});
+  CHECK(fake.run(args).out ==
+        R"({"sequence":17,"index":0,"at":"2027-03-30T08:00:00Z","by":null,"job":1,"nodes":["e1"],)"
+        R"("id":"17.0","event":"JobStarted"})"
+        "\n");
+  CHECK(fake.run({"events"}).exit == 2);
+}
+
+TEST_CASE("events --follow comes back with the last id after the stream broke off") {
+  Fake fake;
+  fake.expect("GET /v1/events", stream(two_events));
+  fake.expect("GET /v1/events", stream("event: lagging\ndata: {}\n\n"));
+  fake.expect("GET /v1/events", stream(two_events));
+  const Ran ran = fake.run({"events", "--follow", "--limit", "4", "-o", "csv"});
+  CHECK(ran.exit == 0);
+  CHECK(ran.out.starts_with("id,at,event,by,data\n17.0,2027-03-30T08:00:00Z,JobStarted,,"));
+  CHECK(fake.asked().size() == 3);
+  CHECK(fake.at(0).header("Last-Event-ID").empty());
+  CHECK(fake.at(1).header("Last-Event-ID") == "18.0");
+  CHECK(fake.at(2).header("Last-Event-ID") == "18.0");
+  Fake out;
+  out.expect("GET /v1/events", stream("event: signed_out\ndata: {}\n\n"));
+  CHECK(out.run({"events", "--follow"}).exit == 4);
 }
 
 // ---- what the commands say about themselves ----

@@ -177,19 +177,50 @@ Outcome<Place> find_service(const Context& context) {
   return place;
 }
 
+Outcome<net::EventReader> Service::events(const std::string& target, const std::string& last_id) {
+  if (auto located = locate(); !located) return std::unexpected(located.error());
+  net::Headers headers = {
+      {"Authorization", "Bearer " + token_},
+      {"Accept-Language", context_.look.language == Language::japanese ? "ja" : "en"},
+      {"Accept", "text/event-stream"},
+  };
+  if (!last_id.empty()) headers.emplace_back("Last-Event-ID", last_id);
+  auto reader = net::EventReader::open(url_, target, headers, Span{15'000}, authorities_);
+  if (!reader) {
+    return stop(Exit::unreachable, "no_service",
+                context_.say(Phrase::no_answer, url_, reader.error().what),
+                context_.say(Phrase::hint_serve));
+  }
+  if (const net::Response* refused = reader->refusal()) return std::unexpected(refusal(*refused));
+  return *std::move(reader);
+}
+
 Outcome<void> watch_events(const Context& context, Service& service, const Interest& interest,
                            Span at_most) {
-  // A job's end is told by the service; everything else is asked for again after a while.
-  constexpr Span pause{1'000};
-  const Span wait = std::min(pause, at_most);
-  if (interest.job.empty()) {
-    context.around.sleep(wait);
+  constexpr Span pause{1'000};   // between questions where there is no stream
+  constexpr Span together{100};  // what happens within this is shown at once
+  if (!service.news_ && !service.no_news_) {
+    Query query;
+    query.add("project", interest.project).add("job", interest.job);
+    auto opened = service.events("/v1/events" + query.text(), {});
+    // What happened before it was open is seen by looking again now.
+    if (opened) service.news_.emplace(*std::move(opened));
+    if (opened) return {};
+    service.no_news_ = opened.error().exit != Exit::unreachable;
+  }
+  if (!service.news_) {
+    context.around.sleep(std::min(pause, at_most));
     return {};
   }
-  const auto job =
-      service.get(path("/v1/jobs/", interest.job, "/wait?timeout_ms=" + std::to_string(wait.count)),
-                  wait + Span{15'000});
-  if (!job) return std::unexpected(job.error());
+  net::StreamEvent event;
+  auto got = service.news_->next(event, at_most);
+  while (got && *got == net::EventReader::Got::event && event.event != "stopping")
+    got = service.news_->next(event, together);
+  if (!got || *got != net::EventReader::Got::nothing) {
+    // It broke off or ended: another is opened next time, when the service may be there again.
+    service.news_.reset();
+    context.around.sleep(pause);
+  }
   return {};
 }
 
@@ -199,7 +230,8 @@ Outcome<void> Service::locate() {
   if (!place) return std::unexpected(place.error());
   url_ = std::move(place->url);
   token_ = std::move(place->token);
-  client_.emplace(url_);
+  authorities_ = context_.around.variable("TENBIN_CA_FILE");
+  client_.emplace(url_, authorities_);
   return {};
 }
 

@@ -6,6 +6,7 @@
 
 #include "cli/context.h"
 #include "codec/json.h"
+#include "net/event_stream.h"
 #include "net/http_client.h"
 
 namespace tenbin::cli {
@@ -47,6 +48,9 @@ class Service {
   Outcome<Answer> get(const std::string& target, Span timeout = Span{30'000});
   Outcome<Answer> post(const std::string& target, const std::string& body = "{}");
 
+  /// Opens the stream of events at `target`, after the event `last_id` if that is not empty.
+  Outcome<net::EventReader> events(const std::string& target, const std::string& last_id);
+
  private:
   Outcome<void> locate();
   Outcome<Answer> send(std::string_view method, const std::string& target, const std::string& body,
@@ -54,12 +58,17 @@ class Service {
   Stop refusal(const net::Response& response) const;
 
   Context& context_;
+  friend Outcome<void> watch_events(const Context&, Service&, const Interest&, Span);
+
   std::optional<net::Client> client_;
-  std::string url_, token_;
+  std::optional<net::EventReader> news_;  // of watch_events
+  bool no_news_ = false;                  // the service has no stream for this
+  std::string url_, token_, authorities_;
 };
 
 /// Comes back when something may have happened that `interest` is about, and after `at_most` in any
-/// case.
+/// case. It listens to the service's stream of events, which it opens at the first call, and comes
+/// back at once from that one; a service without such a stream is asked again every second.
 Outcome<void> watch_events(const Context& context, Service& service, const Interest& interest,
                            Span at_most);
 
