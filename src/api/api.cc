@@ -170,6 +170,7 @@ void Api::handle(net::Request&& request, net::Reply reply) {
                          language));
   }
   if (path->size() == 1 && (*path)[0] == "healthz") return reply(ok("{\"status\":\"ok\"}"));
+  if (window(request, reply, *path, *query)) return;
   auto caller = recognise(request);
   if (!caller) {
     return reply(problem(

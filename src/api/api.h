@@ -40,6 +40,10 @@ class Api {
   /// it there is no such address. Called on a thread that may take its time.
   void serve_metrics(std::function<net::Response()> metrics) { metrics_ = std::move(metrics); }
 
+  /// Whether the server speaks TLS: then the status page's cookie travels in nothing else. Before
+  /// the server starts.
+  void set_secure(bool secure) { secure_ = secure; }
+
   /// The server's handler.
   void handle(net::Request&& request, net::Reply reply);
   /// `wake` is called when streams of events have news; the server's wake_streams. Before the
@@ -96,6 +100,13 @@ class Api {
   void set_person(const CallPtr& call, const std::string& person, const std::string& verb);
   void revoke_token(const CallPtr& call, TokenId token);
 
+  // The status page (page.h)
+  /// Answers what belongs to the page; false if the request does not.
+  bool window(net::Request& request, net::Reply& reply, const std::vector<std::string>& path,
+              const net::Parameters& query);
+  void sign_in(const net::Request& request, net::Reply& reply, Language language);
+  void show(const net::Request& request, net::Reply to, Language language, bool part);
+
   // Questions
   void quote(const CallPtr& call);
   void job(const CallPtr& call, JobId job);
@@ -133,6 +144,7 @@ class Api {
 
   Live& live_;
   std::function<net::Response()> metrics_;
+  bool secure_ = false;
   JsonDocument document_;  // the I/O thread's
 
   std::mutex mutex_;
@@ -148,7 +160,8 @@ class Api {
   std::vector<std::thread> workers_;
 };
 
-/// The hash of the token that a request carries; that of nothing if it carries none.
+/// The hash of the token that a request carries; that of nothing if it carries none. A cookie counts
+/// where looking is all that can be done: for GET /v1/events.
 Hash token_hash(const net::Request& request);
 
 // ---- what the parts of the door share ----
@@ -177,5 +190,8 @@ struct Sums {
   void add(const World& world, const Share& share);
 };
 Credits expired_of(const World& world, const Share& share);
+/// The shares of a project that a person may see: all, or those of the programmes of which the
+/// person has a role.
+std::vector<ShareId> seen_shares(const World& world, PersonId by, ProjectId project);
 
 }  // namespace tenbin

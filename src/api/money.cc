@@ -19,20 +19,6 @@ Credits amount_of(const World& world, const Share& share) {
   return world.accounts.at(share.free).credits_posted;
 }
 
-/// The shares of a project that a person may see: all, or those of the programmes of which the
-/// person has a role.
-std::vector<ShareId> seen_shares(const World& world, PersonId by, ProjectId project) {
-  std::vector<ShareId> shares;
-  for (const ShareId s : world.projects.at(project).shares) {
-    const Lot& lot = world.lots.at(world.shares.at(s).lot);
-    if (may_see(world, by, Question::allocation,
-                {.project = project, .programme = world.grants.at(lot.grant).programme})) {
-      shares.push_back(s);
-    }
-  }
-  return shares;
-}
-
 /// The balance's members, without the braces around them.
 void write_balance(JsonWriter& out, const World& world, PersonId by, ProjectId id) {
   const Project& project = world.projects.at(id);
@@ -71,6 +57,18 @@ void write_balance(JsonWriter& out, const World& world, PersonId by, ProjectId i
 }
 
 }  // namespace
+
+std::vector<ShareId> seen_shares(const World& world, PersonId by, ProjectId project) {
+  std::vector<ShareId> shares;
+  for (const ShareId s : world.projects.at(project).shares) {
+    const Lot& lot = world.lots.at(world.shares.at(s).lot);
+    if (may_see(world, by, Question::allocation,
+                {.project = project, .programme = world.grants.at(lot.grant).programme})) {
+      shares.push_back(s);
+    }
+  }
+  return shares;
+}
 
 Credits expired_of(const World& world, const Share& share) {
   // What left the share without being captured went to the lot's expired account.

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "api/api.h"
+#include "api/page.h"
 #include "codec/hash.h"
 
 namespace tenbin {
@@ -31,7 +32,13 @@ std::string new_secret() {
 Hash token_hash(const net::Request& request) {
   constexpr std::string_view scheme = "Bearer ";
   const std::string_view header = request.header("Authorization");
-  return header.starts_with(scheme) ? hash_of(header.substr(scheme.size())) : Hash{};
+  if (header.starts_with(scheme)) return hash_of(header.substr(scheme.size()));
+  // A browser cannot give a stream of events a header. Nothing else takes the cookie, so that no
+  // page of others can make a browser command anything.
+  if (request.method == "GET" && request.path == "/v1/events") {
+    if (const auto token = page::token_in(request.header("Cookie"))) return hash_of(*token);
+  }
+  return Hash{};
 }
 
 std::optional<Caller> Api::recognise(const net::Request& request) const {

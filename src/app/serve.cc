@@ -509,6 +509,7 @@ int serve(const std::vector<std::string>& words) {
 
   Api api(**live);
   api.serve_metrics(metrics);
+  api.set_secure(!settings.text("tls_key").empty());
   operate::Door door(
       {.inner = [&](net::Request&& request,
                     net::Reply reply) { api.handle(std::move(request), std::move(reply)); },
