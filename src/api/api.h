@@ -160,8 +160,8 @@ class Api {
   std::vector<std::thread> workers_;
 };
 
-/// The hash of the token that a request carries; that of nothing if it carries none. A cookie counts
-/// where looking is all that can be done: for GET /v1/events.
+/// The hash of the token that a request carries; that of nothing if it carries none. A cookie
+/// counts where looking is all that can be done: for GET /v1/events.
 Hash token_hash(const net::Request& request);
 
 // ---- what the parts of the door share ----

@@ -140,7 +140,8 @@ void look_at_queue(const World& world, const Seen& seen, const BoardLimits& limi
       if (board.next.size() >= std::min(most, limits.rows) || ++read > limits.jobs_read / 10)
         return;
       const Job& job = world.jobs.at(id);
-      const bool there = std::ranges::any_of(board.next, [id](const Board::Job& other) { return other.id == id; });
+      const bool there =
+          std::ranges::any_of(board.next, [id](const Board::Job& other) { return other.id == id; });
       if (job.state != JobState::blocked || !seen(job) || there) continue;
       if (board.oldest.ms == 0) board.oldest = job.submitted;
       board.oldest = std::min(board.oldest, job.submitted);

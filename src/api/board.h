@@ -5,15 +5,15 @@
 
 #include "core/world.h"
 
-// What the status page shows, as values: the World is looked at once and briefly, and what is seen is
-// put into words afterwards, without it.
+// What the status page shows, as values: the World is looked at once and briefly, and what is seen
+// is put into words afterwards, without it.
 
 namespace tenbin {
 
 struct Board {
   struct Pool {
     std::string name, provider, model;
-    Gpus all, busy, free;  // the rest is on nodes that are draining or lost
+    Gpus all, busy, free;                          // the rest is on nodes that are draining or lost
     std::uint64_t up = 0, draining = 0, lost = 0;  // nodes
   };
   struct Region {
@@ -27,11 +27,11 @@ struct Board {
     JobState state = JobState::queued;
     Instant submitted;
     // While it waits:
-    Gpus asked, free;                  // all that it asks for, and what is free where it may run
-    std::vector<std::string> pools;    // where it may run
-    std::vector<JobId> after;          // what has to end first
-    std::uint32_t at_once = 0;         // of its array, if that many run
-    Instant promised;                  // 0: nothing is
+    Gpus asked, free;                // all that it asks for, and what is free where it may run
+    std::vector<std::string> pools;  // where it may run
+    std::vector<JobId> after;        // what has to end first
+    std::uint32_t at_once = 0;       // of its array, if that many run
+    Instant promised;                // 0: nothing is
     // While it runs:
     Instant started, ends;
     std::string region;
@@ -44,7 +44,7 @@ struct Board {
 
   std::string person, person_title;
   std::vector<Region> regions;
-  bool all_jobs = false;  // all projects' jobs are seen
+  bool all_jobs = false;                   // all projects' jobs are seen
   std::uint64_t running = 0, waiting = 0;  // each task counted
   bool running_exact = true;               // else there may be more
   Instant oldest;                          // when what has waited longest was submitted; 0: nothing

@@ -27,12 +27,16 @@ std::string grouped(std::int64_t n) {
   return digits;
 }
 
-/// Whole credits, of small amounts with two decimals, rounded down; what is exact is in its title.
+/// Whole credits, of small amounts with two decimals; what is exact is in its title.
 std::string credits(Credits amount) {
   const std::string exact = text_of(amount);
-  std::string shown = grouped(amount.count / 1'000'000);
-  if (amount < Credits{100'000'000} && amount > Credits{0} && amount.count % 1'000'000 >= 10'000)
-    shown += fmt::format(".{:02}", amount.count / 10'000 % 100);
+  const std::int64_t whole = amount.count / 1'000'000, rest = amount.count % 1'000'000;
+  std::string shown = grouped(whole);
+  if (whole >= 100) {
+    shown = grouped(whole + (rest >= 500'000));  // so that columns add up as well as they can
+  } else if (rest >= 10'000) {
+    shown += fmt::format(".{:02}", rest / 10'000);
+  }
   return fmt::format("<data value=\"{0}\" title=\"{0}\">{1}</data>", exact, shown);
 }
 
@@ -71,16 +75,18 @@ std::string list_of(const std::vector<std::string>& names) {
 std::string bar(std::int64_t whole,
                 std::initializer_list<std::pair<std::string_view, std::int64_t>> parts) {
   std::string text =
-      "<svg class=\"bar\" viewBox=\"0 0 1000 10\" preserveAspectRatio=\"none\" aria-hidden=\"true\" "
+      "<svg class=\"bar\" viewBox=\"0 0 1000 10\" preserveAspectRatio=\"none\" "
+      "aria-hidden=\"true\" "
       "focusable=\"false\"><rect class=\"rest\" width=\"1000\" height=\"10\"/>";
   std::int64_t from = 0;
   for (const auto& [name, amount] : parts) {
     if (whole <= 0 || amount <= 0) continue;
-    const auto width = static_cast<std::int64_t>(static_cast<double>(amount) * 1e3 / static_cast<double>(whole));
+    const auto width =
+        static_cast<std::int64_t>(static_cast<double>(amount) * 1e3 / static_cast<double>(whole));
     // What is there is seen, however small.
     const std::int64_t shown = std::min(std::max<std::int64_t>(width, 4), 1'000 - from);
-    text += fmt::format("<rect class=\"{}\" x=\"{}\" width=\"{}\" height=\"10\"/>", name, from,
-                        shown);
+    text +=
+        fmt::format("<rect class=\"{}\" x=\"{}\" width=\"{}\" height=\"10\"/>", name, from, shown);
     from += shown;
   }
   return text + "</svg>";
@@ -89,11 +95,12 @@ std::string bar(std::int64_t whole,
 /// A table whose rows become cards on a narrow screen. The roles say that it is one all the same.
 class TableText {
  public:
-  TableText(std::string_view caption, std::vector<std::string_view> heads, std::string_view label)
+  TableText(std::string_view kind, std::string_view caption, std::vector<std::string_view> heads)
       : heads_(std::move(heads)) {
-    text_ = fmt::format("<table role=\"table\"><caption{}>{}</caption><thead role=\"rowgroup\">"
-                        "<tr role=\"row\">",
-                        label, caption);
+    text_ = fmt::format(
+        "<table role=\"table\" class=\"{}\"><caption>{}</caption><thead role=\"rowgroup\"><tr "
+        "role=\"row\">",
+        kind, caption);
     for (const std::string_view head : heads_)
       text_ += fmt::format("<th scope=\"col\" role=\"columnheader\">{}</th>", head);
     text_ += "</tr></thead><tbody role=\"rowgroup\">";
@@ -114,9 +121,19 @@ class TableText {
   std::string text_;
 };
 
-std::string tile(std::string_view name, const std::string& figure, const std::string& more) {
-  return fmt::format("<div class=\"tile\"><dt>{}</dt><dd>{}<small>{}</small></dd></div>", name,
-                     figure, more);
+/// What the colours of bars mean.
+std::string key(std::initializer_list<std::pair<std::string_view, std::string_view>> parts) {
+  std::string text = "<p class=\"key\">";
+  for (const auto& [name, words] : parts)
+    text += fmt::format("<span><i class=\"{}\"></i>{}</span> ", name, words);
+  return text + "</p>";
+}
+
+std::string tile(std::string_view name, const std::string& figure, const std::string& unit,
+                 const std::string& more) {
+  return fmt::format(
+      "<div class=\"tile\"><dt>{}</dt><dd>{}<small>{}</small></dd><dd class=\"more\">{}</dd></div>",
+      name, figure, unit, more);
 }
 
 std::string_view word_of(JobState state, Say say) {
@@ -146,10 +163,9 @@ std::string job_cell(const Board::Job& job, Say say) {
 std::string waits_for(const Board::Job& job, Say say) {
   if (job.state == JobState::blocked) {
     if (job.after.empty()) {
-      return fmt::format(
-          fmt::runtime(say("its array runs {} tasks at once, and no more",
-                           "同じ配列のタスクが同時実行数の上限（{} 件）まで実行中")),
-          job.at_once);
+      return fmt::format(fmt::runtime(say("its array runs {} tasks at once, and no more",
+                                          "同じ配列のタスクが同時実行数の上限（{} 件）まで実行中")),
+                         job.at_once);
     }
     std::string jobs;
     for (const JobId id : job.after) jobs += (jobs.empty() ? "" : ", ") + std::to_string(id.value);
@@ -163,10 +179,11 @@ std::string waits_for(const Board::Job& job, Say say) {
           ? fmt::format(fmt::runtime(say("{0} GPUs in {2}; {1} free now",
                                          "{2} の GPU {0} 個（現在の空き {1} 個）")),
                         asked, free, pools)
-          : fmt::format(fmt::runtime(say("its turn, or {0} GPUs that lie as asked, in {2}; {1} free",
-                                         "{2} での順番、または条件どおりの GPU {0} 個の並び"
-                                         "（現在の空き {1} 個）")),
-                        asked, free, pools);
+          : fmt::format(
+                fmt::runtime(say("its turn, or {0} GPUs that lie as asked, in {2}; {1} free",
+                                 "{2} での順番、または条件どおりの GPU {0} 個の並び"
+                                 "（現在の空き {1} 個）")),
+                asked, free, pools);
   if (job.promised.ms != 0) {
     text += fmt::format(fmt::runtime(say("<br>starts by {}", "<br>遅くとも {} に開始")),
                         time_of(job.promised));
@@ -178,44 +195,50 @@ std::string waits_for(const Board::Job& job, Say say) {
 
 std::string tiles(const Board& board, Say say) {
   Gpus all, busy, free;
-  std::uint64_t nodes = 0, up = 0;
+  std::uint64_t up = 0, draining = 0, lost = 0;
   for (const Board::Region& region : board.regions) {
     for (const Board::Pool& pool : region.pools) {
       all += pool.all;
       busy += pool.busy;
       free += pool.free;
-      nodes += pool.up + pool.draining + pool.lost;
       up += pool.up;
+      draining += pool.draining;
+      lost += pool.lost;
     }
   }
   const auto count = [](std::uint64_t n) { return grouped(static_cast<std::int64_t>(n)); };
+  const auto with = [](std::string_view words, const auto&... figures) {
+    return fmt::format(fmt::runtime(words), figures...);
+  };
   std::string text = "<dl class=\"tiles\">";
   text += tile(say("GPUs in use", "使用中の GPU"), gpus(busy),
-               fmt::format(fmt::runtime(say(" of {}; {} free", " / {} 個、空き {} 個")), gpus(all),
-                           gpus(free)));
+               with(say(" / {}", " / {} 個"), gpus(all)),
+               with(say("{} free", "空き {} 個"), gpus(free)));
+  std::string absent;
+  if (draining + lost > 0)
+    absent =
+        with(say("{} draining, {} lost", "割当停止 {}、喪失 {}"), count(draining), count(lost));
   text += tile(say("Nodes up", "稼働中のノード"), count(up),
-               fmt::format(fmt::runtime(say(" of {}", " / {} 台")), count(nodes)));
-  const std::string own(board.all_jobs ? say(" jobs", " 件")
-                                       : say(" jobs of your projects", " 件（参加プロジェクト）"));
+               with(say(" / {}", " / {} 台"), count(up + draining + lost)), absent);
+  const std::string unit(say(" jobs", " 件"));
+  const std::string own(board.all_jobs ? std::string_view()
+                                       : say("of your projects", "参加プロジェクトのジョブ"));
   text += tile(say("Running", "実行中"), count(board.running) + (board.running_exact ? "" : "+"),
-               own);
-  text += tile(say("Waiting", "待機中"), count(board.waiting), own);
+               unit, own);
+  text += tile(say("Waiting", "待機中"), count(board.waiting), unit, own);
   return text + "</dl>";
 }
 
 std::string fleet(const Board& board, Say say) {
   std::string text = fmt::format("<section aria-labelledby=\"fleet\"><h2 id=\"fleet\">{}</h2>",
                                  say("Fleet", "計算機群"));
-  text += fmt::format(
-      "<p class=\"key\"><span class=\"busy\"></span>{}<span class=\"free\"></span>{}<span "
-      "class=\"out\"></span>{}</p>",
-      say("in use", "使用中"), say("free", "空き"),
-      say("not to be had: drained or lost", "使えない（割当停止・喪失）"));
+  text += key({{"busy", say("in use", "使用中")},
+               {"free", say("free", "空き")},
+               {"out", say("not to be had: draining or lost", "使えない（割当停止・喪失）")}});
   for (const Board::Region& region : board.regions) {
-    TableText table(title_of(region.name, region.title),
+    TableText table("pools", title_of(region.name, region.title),
                     {say("Pool", "プール"), "GPU", say("GPUs in use", "使用中の GPU"),
-                     say("Free", "空き"), say("Nodes", "ノード")},
-                    " class=\"place\"");
+                     say("Free", "空き"), say("Nodes", "ノード")});
     for (const Board::Pool& pool : region.pools) {
       const Gpus out = pool.all - pool.busy - pool.free;
       std::string nodes = fmt::format(fmt::runtime(say("{} up", "稼働 {}")), pool.up);
@@ -227,14 +250,13 @@ std::string fleet(const Board& board, Say say) {
         nodes += fmt::format(
             fmt::runtime(say(", <b class=\"bad\">{} lost</b>", "、<b class=\"bad\">喪失 {}</b>")),
             pool.lost);
-      table.row({name_of(pool.name) + " <small>" + name_of(pool.provider) + "</small>",
-                 name_of(pool.model),
-                 bar(pool.all.count, {{"busy", pool.busy.count},
-                                      {"free", pool.free.count},
-                                      {"out", out.count}}) +
-                     fmt::format("<span class=\"num\">{} / {}</span>", gpus(pool.busy),
-                                 gpus(pool.all)),
-                 "<span class=\"num\">" + gpus(pool.free) + "</span>", nodes});
+      table.row(
+          {name_of(pool.name) + " <small>" + name_of(pool.provider) + "</small>",
+           name_of(pool.model),
+           bar(pool.all.count,
+               {{"busy", pool.busy.count}, {"free", pool.free.count}, {"out", out.count}}) +
+               fmt::format("<span class=\"num\">{} / {}</span>", gpus(pool.busy), gpus(pool.all)),
+           "<span class=\"num\">" + gpus(pool.free) + "</span>", nodes});
     }
     if (region.pools.empty()) {
       text += fmt::format("<p class=\"none\">{}: {}</p>", title_of(region.name, region.title),
@@ -244,8 +266,9 @@ std::string fleet(const Board& board, Say say) {
     }
   }
   if (board.regions.empty())
-    text += fmt::format("<p class=\"none\">{}</p>", say("Nothing has been declared yet: tenbin apply",
-                                                        "まだ登録がありません（tenbin apply）"));
+    text += fmt::format(
+        "<p class=\"none\">{}</p>",
+        say("Nothing has been declared yet: tenbin apply", "まだ登録がありません（tenbin apply）"));
   return text + "</section>";
 }
 
@@ -274,13 +297,12 @@ std::string queue(const Board& board, Say say) {
   }
   text += "</p>";
   if (!board.next.empty()) {
-    TableText table(say("Next in line", "次に始まるジョブ"),
+    TableText table("waiting", say("Next in line", "次に始まるジョブ"),
                     {say("Job", "ジョブ"), say("Project", "プロジェクト"), say("Asks for", "要求"),
-                     say("Since", "投入"), say("Waits for", "待っているもの")},
-                    "");
+                     say("Since", "投入"), say("Waits for", "待っているもの")});
     for (const Board::Job& job : board.next) {
-      table.row({job_cell(job, say), name_of(job.project) + " <small>" + name_of(job.person) +
-                                         "</small>",
+      table.row({job_cell(job, say),
+                 name_of(job.project) + " <small>" + name_of(job.person) + "</small>",
                  escaped(job.shape), time_of(job.submitted), waits_for(job, say)});
     }
     text += std::move(table).end();
@@ -296,21 +318,20 @@ std::string running(const Board& board, Say say) {
                               say("Nothing runs.", "実行中のジョブはありません。"));
   }
   if (board.runs.size() < board.running)
-    text += fmt::format(
-        fmt::runtime(say("<p>{} of {}, those that end first.</p>",
-                         "<p>{1} 件のうち、終了予定の早い {0} 件です。</p>")),
-        board.runs.size(), grouped(static_cast<std::int64_t>(board.running)));
-  TableText table(say("What runs", "実行中のジョブ"),
+    text += fmt::format(fmt::runtime(say("<p>{} of {}, those that end first.</p>",
+                                         "<p>{1} 件のうち、終了予定の早い {0} 件です。</p>")),
+                        board.runs.size(), grouped(static_cast<std::int64_t>(board.running)));
+  TableText table("running", say("What runs", "実行中のジョブ"),
                   {say("Job", "ジョブ"), say("Project", "プロジェクト"), say("Uses", "使用"),
-                   say("Nodes", "ノード"), say("Since", "開始"), say("Ends by", "終了期限")},
-                  "");
+                   say("Nodes", "ノード"), say("Since", "開始"), say("Ends by", "終了期限")});
   for (const Board::Job& job : board.runs) {
-    table.row({job_cell(job, say) + (job.state == JobState::stopping
-                                         ? fmt::format(" <b class=\"warn\">{}</b>",
-                                                       word_of(job.state, say))
-                                         : std::string()),
+    table.row({job_cell(job, say) +
+                   (job.state == JobState::stopping
+                        ? fmt::format(" <b class=\"warn\">{}</b>", word_of(job.state, say))
+                        : std::string()),
                name_of(job.project) + " <small>" + name_of(job.person) + "</small>",
-               escaped(job.shape), list_of(job.nodes) + " <small>" + name_of(job.region) + "</small>",
+               escaped(job.shape),
+               list_of(job.nodes) + " <small>" + name_of(job.region) + "</small>",
                time_of(job.started), time_of(job.ends)});
   }
   return text + std::move(table).end() + "</section>";
@@ -324,20 +345,18 @@ std::string balances(const Board& board, Say say) {
                               say("No project whose credits you may see.",
                                   "残高を見られるプロジェクトはありません。"));
   }
-  text += fmt::format(
-      "<p class=\"key\"><span class=\"spent\"></span>{}<span class=\"held\"></span>{}<span "
-      "class=\"left\"></span>{}<span class=\"out\"></span>{}</p>",
-      say("spent", "使用"), say("held for jobs", "ジョブのために確保"), say("left", "残り"),
-      say("expired", "失効"));
+  text += key({{"spent", say("spent", "使用")},
+               {"held", say("held for jobs", "ジョブのために確保")},
+               {"left", say("left", "残り")},
+               {"out", say("expired", "失効")}});
   if (board.balances.size() < board.projects)
     text += fmt::format(
         fmt::runtime(say("<p>{} of {} projects; the sum is over all.</p>",
                          "<p>{1} プロジェクトのうち {0} 件。合計はすべてを含みます。</p>")),
         board.balances.size(), grouped(static_cast<std::int64_t>(board.projects)));
-  TableText table(say("Credits", "クレジット"),
+  TableText table("credits", say("Credits", "クレジット"),
                   {say("Project", "プロジェクト"), say("Share", "内訳"), say("Allocated", "配分"),
-                   say("Held", "確保"), say("Spent", "使用"), say("Left", "残り")},
-                  " class=\"hidden\"");
+                   say("Held", "確保"), say("Spent", "使用"), say("Left", "残り")});
   const auto row = [&](const std::string& head, const Board::Project& p, std::string_view kind) {
     const auto figure = [](Credits amount) {
       return "<span class=\"num\">" + credits(amount) + "</span>";
@@ -352,8 +371,7 @@ std::string balances(const Board& board, Say say) {
   };
   for (const Board::Project& project : board.balances)
     row(title_of(project.name, project.title), project, "");
-  if (board.projects > 1)
-    row(std::string(say("Sum", "合計")), board.sum, " class=\"sum\"");
+  if (board.projects > 1) row(std::string(say("Sum", "合計")), board.sum, " class=\"sum\"");
   return text + std::move(table).end() + "</section>";
 }
 
@@ -409,8 +427,8 @@ std::string escaped(std::string_view text) {
 
 std::string part(const Board& board, Language language) {
   const Say say{language};
-  return tiles(board, say) + fleet(board, say) + running(board, say) + queue(board, say) +
-         balances(board, say);
+  return tiles(board, say) + fleet(board, say) + balances(board, say) + queue(board, say) +
+         running(board, say);
 }
 
 std::string whole(const Board& board, Instant now, bool healthy, Language language) {
@@ -419,7 +437,8 @@ std::string whole(const Board& board, Instant now, bool healthy, Language langua
   for (const std::string_view kind : event_names)
     kinds += (kinds.empty() ? "" : " ") + std::string(kind);
   const std::string right = fmt::format(
-      "<form method=\"post\" action=\"/sign-out?lang={}\"><span>{}</span> <button>{}</button></form>",
+      "<form method=\"post\" action=\"/sign-out?lang={}\"><span>{}</span> "
+      "<button>{}</button></form>",
       say("en", "ja"), name_of(board.person_title.empty() ? board.person : board.person_title),
       say("Sign out", "サインアウト"));
   return head(say, true) +

@@ -156,7 +156,8 @@ void Api::show(const net::Request& request, net::Reply to, Language language, bo
     std::string html = page::part(*board, language);
     const std::string tag = tag_of(html);
     const bool same = has_tag(known, tag);
-    net::Response response = page::respond(same ? std::string() : std::move(html), same ? 304 : 200);
+    net::Response response =
+        page::respond(same ? std::string() : std::move(html), same ? 304 : 200);
     if (same) response.content_type.clear();
     response.headers.emplace_back("ETag", tag);
     reply(std::move(response));
