@@ -46,7 +46,7 @@ struct Board {
   std::vector<Region> regions;
   bool all_jobs = false;                   // all projects' jobs are seen
   std::uint64_t running = 0, waiting = 0;  // each task counted
-  bool running_exact = true;               // else there may be more
+  bool running_exact = true;               // else more may run, and fewer wait
   Instant oldest;                          // when what has waited longest was submitted; 0: nothing
   std::vector<Job> next, runs;             // no more than `rows` of each
   std::uint64_t projects = 0;              // that are seen

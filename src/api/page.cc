@@ -225,7 +225,8 @@ std::string tiles(const Board& board, Say say) {
                                        : say("of your projects", "参加プロジェクトのジョブ"));
   text += tile(say("Running", "実行中"), count(board.running) + (board.running_exact ? "" : "+"),
                unit, own);
-  text += tile(say("Waiting", "待機中"), count(board.waiting), unit, own);
+  text += tile(say("Waiting", "待機中"), (board.running_exact ? "" : "≤ ") + count(board.waiting),
+               unit, own);
   return text + "</dl>";
 }
 
@@ -280,8 +281,10 @@ std::string queue(const Board& board, Say say) {
                               say("Nothing waits.", "待っているジョブはありません。"));
   }
   text += "<p>";
-  text += fmt::format(fmt::runtime(say("{} wait", "{} 件が待機中")),
-                      grouped(static_cast<std::int64_t>(board.waiting)));
+  text +=
+      fmt::format(fmt::runtime(board.running_exact ? say("{} wait", "{} 件が待機中")
+                                                   : say("At most {} wait", "待機中は最大 {} 件")),
+                  grouped(static_cast<std::int64_t>(board.waiting)));
   if (board.oldest.ms != 0)
     text += fmt::format(fmt::runtime(say(", the oldest since {}", "、最も古いものは {} から")),
                         time_of(board.oldest));

@@ -181,6 +181,12 @@ TEST_CASE("page: however much waits, a look reads a bounded part of it and sums 
   CHECK(mine.waiting == 30);
   CHECK(mine.next.size() == 5);  // among the first 500
   CHECK(has(page::part(mine, Language::english), "Below are the next 5"));
+  // Who sees some projects only, and more runs than is looked at: it says so.
+  const Board least = look(site.world, site.person("me"), {.rows = 10, .jobs_read = 2});
+  CHECK_FALSE(least.running_exact);
+  CHECK(has(page::part(least, Language::english), "At most 30 wait"));
+  CHECK(has(page::part(least, Language::japanese), "待機中は最大 30 件"));
+  CHECK(look(site.world, site.person("officer"), {.rows = 10, .jobs_read = 2}).running_exact);
 }
 
 TEST_CASE("page: cookies") {

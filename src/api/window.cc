@@ -68,7 +68,7 @@ net::Response back(Language language, std::string cookie) {
   response.content_type.clear();
   response.headers.emplace_back("Location",
                                 language == Language::japanese ? "/?lang=ja" : "/?lang=en");
-  response.headers.emplace_back("Set-Cookie", std::move(cookie));
+  if (!cookie.empty()) response.headers.emplace_back("Set-Cookie", std::move(cookie));
   return response;
 }
 
@@ -86,6 +86,10 @@ bool Api::window(net::Request& request, net::Reply& reply, const std::vector<std
   if (!name.empty() && name != "board" && !form && !asset) return false;
 
   const Language language = page_language(request, query);
+  if (form && get) {  // a page that was refused is asked for again
+    reply(back(language, {}));
+    return true;
+  }
   if (form ? !post : !get) {
     const std::string allowed = form ? "POST" : "GET, HEAD";
     net::Response response =

@@ -67,7 +67,8 @@ TEST_CASE("page: without a cookie there is a form and nothing else") {
   }
   CHECK(browser.get("/board").status == 401);
   CHECK(browser.get("/board").body.empty());
-  CHECK(browser.get("/sign-in").status == 405);
+  CHECK(browser.get("/sign-in").status == 303);
+  CHECK(browser.send("PUT", "/sign-in", "").status == 405);
   CHECK(browser.post("/", "{}").status == 405);
   CHECK(browser.get("/nothing-here").status == 401);
   // The language: as asked, else as the browser says.

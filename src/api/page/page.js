@@ -91,7 +91,7 @@ function listen() {
   if (events || !window.EventSource) return;
   events = new EventSource("/v1/events");
   for (const kind of words.kinds.split(" ")) events.addEventListener(kind, news);
-  events.addEventListener("open", news);
+  for (const last of ["open", "signed_out"]) events.addEventListener(last, news);
   events.addEventListener("error", () => soon(quick));
 }
 
