@@ -233,9 +233,10 @@ std::string tiles(const Board& board, Say say) {
 std::string fleet(const Board& board, Say say) {
   std::string text = fmt::format("<section aria-labelledby=\"fleet\"><h2 id=\"fleet\">{}</h2>",
                                  say("Fleet", "計算機群"));
-  text += key({{"busy", say("in use", "使用中")},
-               {"free", say("free", "空き")},
-               {"out", say("not to be had: draining or lost", "使えない（割当停止・喪失）")}});
+  if (!board.regions.empty())
+    text += key({{"busy", say("in use", "使用中")},
+                 {"free", say("free", "空き")},
+                 {"out", say("not to be had: draining or lost", "使えない（割当停止・喪失）")}});
   for (const Board::Region& region : board.regions) {
     TableText table("pools", title_of(region.name, region.title),
                     {say("Pool", "プール"), "GPU", say("GPUs in use", "使用中の GPU"),
@@ -269,7 +270,8 @@ std::string fleet(const Board& board, Say say) {
   if (board.regions.empty())
     text += fmt::format(
         "<p class=\"none\">{}</p>",
-        say("Nothing has been declared yet: tenbin apply", "まだ登録がありません（tenbin apply）"));
+        say("Nothing has been declared yet. <code>tenbin apply -f FILE</code> does it.",
+            "まだ登録がありません。<code>tenbin apply -f FILE</code> で登録できます。"));
   return text + "</section>";
 }
 
@@ -479,8 +481,8 @@ std::string sign_in_form(bool healthy, bool refused, Language language) {
              "aria-describedby=\"hint{}\"><button>{}</button><p id=\"hint\" class=\"hint\">{}</p>"
              "</form></main></body></html>",
              say("Token", "トークン"), refused ? " refused" : "", say("Sign in", "サインイン"),
-             say("You see what your role permits. One that can only look is enough: <code>tenbin "
-                 "token create --read-only</code>",
+             say("You see what your role permits. A token that can only look is enough: "
+                 "<code>tenbin token create --read-only</code>",
                  "役割に応じた内容が表示されます。閲覧専用のトークンで十分です：<code>tenbin token "
                  "create --read-only</code>"));
 }

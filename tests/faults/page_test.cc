@@ -1,6 +1,8 @@
 // The status page as a browser meets it: the real program, its cookie and what it may do, its
 // files, and what a member is shown. What is in the page is in src/api/page_test.cc.
 
+#include <cstdlib>
+
 #include "faults/service.h"
 #include "net/event_stream.h"
 
@@ -185,6 +187,27 @@ TEST_CASE("page: a member is shown the own projects, a stranger none, and text s
   CHECK_FALSE(has(nothing, "alert(1)"));
   CHECK_FALSE(has(nothing, "<bdi>project</bdi>"));
   CHECK_FALSE(has(nothing, "1,000,000"));
+}
+
+TEST_CASE("page: with TLS the cookie travels in nothing else") {
+  TestFolder folder;
+  const std::string certificate = folder.path() + "/certificate.pem",
+                    key = folder.path() + "/key.pem";
+  const std::string command =
+      "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj "
+      "/CN=localhost -addext subjectAltName=IP:127.0.0.1 -keyout " +
+      key + " -out " + certificate + " >/dev/null 2>&1";
+  REQUIRE(std::system(command.c_str()) == 0);
+  Daemon daemon{{.state = folder.state(),
+                 .work = folder.work(),
+                 .more = {"--tls-cert", certificate, "--tls-key", key}}};
+  REQUIRE_MESSAGE(daemon.start(), daemon.words());
+  REQUIRE(daemon.url().starts_with("https://"));
+  net::Client browser(daemon.url(), certificate);
+  const auto in = browser.send("POST", "/sign-in", {}, "token=" + daemon.token(), Span{20'000});
+  REQUIRE_MESSAGE(in, (in ? "" : in.error().what));
+  CHECK(in->status == 303);
+  CHECK(in->header("Set-Cookie").ends_with("; HttpOnly; SameSite=Strict; Secure"));
 }
 
 TEST_CASE("page: its files and the board are not sent twice") {
