@@ -262,7 +262,7 @@ std::vector<Row> table() {
       {"a token that ended long ago", post, "/v1/tokens",
        R"({"person": "member", "expires": "1999-01-01T00:00:00Z"})", 422, "validity_invalid"},
       // addresses
-      {"nowhere", get, "/", "", 404, "not_found"},
+      {"nowhere", get, "/nowhere", "", 404, "not_found"},
       {"outside the version", get, "/v2/jobs", "", 404, "not_found"},
       {"a broken encoding", get, "/v1/jobs/%zz", "", 400, "malformed_request"},
       {"half an encoding in the query", get, "/v1/jobs?project=%a", "", 400, "malformed_request"},
