@@ -486,6 +486,7 @@ const std::string two_events =
 
 TEST_CASE("events: for people a line each, JSON as it came, and what is asked for") {
   Fake fake;
+  fake.stop_after = 100;
   fake.expect("GET /v1/events?since=16&project=p&job=1&kinds=JobStarted%2CJobSettled",
               stream(two_events));
   const Args asked{"events",    "--since", "16",
@@ -507,6 +508,7 @@ TEST_CASE("events: for people a line each, JSON as it came, and what is asked fo
 
 TEST_CASE("events --follow comes back with the last id after the stream broke off") {
   Fake fake;
+  fake.stop_after = 100;
   fake.expect("GET /v1/events", stream(two_events));
   fake.expect("GET /v1/events", stream("event: lagging\ndata: {}\n\n"));
   fake.expect("GET /v1/events", stream(two_events));
@@ -518,6 +520,7 @@ TEST_CASE("events --follow comes back with the last id after the stream broke of
   CHECK(fake.at(1).header("Last-Event-ID") == "18.0");
   CHECK(fake.at(2).header("Last-Event-ID") == "18.0");
   Fake out;
+  out.stop_after = 100;
   out.expect("GET /v1/events", stream("event: signed_out\ndata: {}\n\n"));
   CHECK(out.run({"events", "--follow"}).exit == 4);
 }

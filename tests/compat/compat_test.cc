@@ -44,9 +44,9 @@ void make_one(const std::string& into) {
   REQUIRE_MESSAGE(service.start(), service.words());
   Caller officer(service.url(), service.token());
   declare_fleet(officer);
+  Rng ids{2};
   const auto post = [&](const std::string& path, const std::string& body) {
-    Rng rng{static_cast<std::uint64_t>(wall_now_ms())};
-    const Reply reply = officer.post(path, body, uuid(rng));
+    const Reply reply = officer.post(path, body, uuid(ids));
     REQUIRE_MESSAGE(reply.status < 300, reply.body);
     return reply;
   };

@@ -140,7 +140,7 @@ TEST_CASE("an array's tasks get their own indexes, files and variables") {
   Caller officer(service.url(), service.token());
   declare_fleet(officer);
 
-  const std::int64_t first = submit(
+  const std::int64_t array = submit(
       officer,
       "#!/bin/sh\necho $SLURM_ARRAY_TASK_ID $TENBIN_TASK $SLURM_ARRAY_TASK_COUNT "
       "$SLURM_ARRAY_TASK_MAX $SLURM_JOB_NAME $SLURM_JOB_ACCOUNT $SLURM_CPUS_PER_TASK \"$1\"\n",
@@ -148,7 +148,7 @@ TEST_CASE("an array's tasks get their own indexes, files and variables") {
       R"(, "name": "a/b", "cpus": 2)");
   const char* const indexes[] = {"3", "10", "15", "20"};
   for (int task = 0; task < 4; ++task) {
-    const std::int64_t job = first + task;
+    const std::int64_t job = array + 1 + task;
     CHECK(state_after(officer, job) == "completed");
     const std::string line =
         std::string(indexes[task]) + " " + indexes[task] + " 4 20 a/b project 2 an argument\n";
