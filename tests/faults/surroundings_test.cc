@@ -174,7 +174,8 @@ TEST_CASE("a clock far ahead at the start is not believed, and one that is set l
     Daemon service(settings);
     REQUIRE_MESSAGE(service.start(), service.words());
     Caller officer(service.url(), service.token());
-    CHECK(balance(officer) == before);
+    // What still ran at the stop may have settled since; nothing has expired.
+    CHECK(balance(officer) >= before);
   }
   // Behind the journal it starts, says so, and ledger time stands still.
   tell(shim.clock, -day_ms);
