@@ -8,6 +8,8 @@
 #include <thread>
 
 #include "api/fields.h"
+#include "api/query.h"
+#include "api/routes.h"
 #include "core/authorise.h"
 #include "live/live.h"
 #include "net/http_server.h"
@@ -25,6 +27,24 @@ struct Caller {
   bool sees_all() const { return role != Role::member; }
 };
 
+/// One request on its way.
+struct Call {
+  net::Request request;
+  net::Reply sink;
+  Caller caller;
+  std::vector<std::string> path;
+  net::Parameters query;
+  const Route* route = nullptr;
+  std::uint64_t id = 0;  // {id} of the route
+  std::string name;      // its other {word}
+  std::string tag;       // of the answer, for conditional requests
+
+  void reply(net::Response response);
+  void deny(const Complaint& complaint) { reply(problem(complaint, caller.language)); }
+  void deny(const Refusal& refusal) { reply(problem(refusal, caller.language)); }
+};
+using CallPtr = std::shared_ptr<Call>;
+
 /// The REST door (docs/api.md): requests to commands, the committed World to answers. Decides
 /// nothing.
 ///
@@ -34,6 +54,9 @@ class Api {
  public:
   explicit Api(Live& live);
   ~Api();
+
+  /// All operations, in the order of api/openapi.yaml.
+  static std::vector<Route> routes();
 
   /// The server's handler.
   void handle(net::Request&& request, net::Reply reply);
@@ -45,17 +68,25 @@ class Api {
   void stop();
 
  private:
-  struct Call {  // one request on its way
-    net::Request request;
-    net::Reply reply;
-    Caller caller;
-    std::vector<std::string> path;
-    net::Parameters query;
-  };
-  using CallPtr = std::shared_ptr<Call>;
-
-  void route(const CallPtr& call);
+  /// Operations that an address has, or those that only it may have meant.
+  std::vector<const Route*> find_routes(Call& call) const;
+  void route(const CallPtr& call, const Route& route);
   std::optional<Caller> recognise(const net::Request& request) const;
+  /// For conditional requests: `digest` tells this answer from others at the same address. True if
+  /// the client has it already, and then it has been told so.
+  bool unchanged(const CallPtr& call, std::uint64_t digest);
+  /// The body as JSON, or nothing: then the call has been answered.
+  std::optional<JsonValue> body_of(const CallPtr& call);
+
+  enum class Where : std::uint8_t { living, hidden, gone };
+  /// Calls `use(world, job)` if the job lives and the caller may see it.
+  Where look_at_job(const Caller& caller, JobId id,
+                    const std::function<void(const World&, const Job&)>& use) const;
+  /// A job that has left the World: `use` gets its row from the history. Who may not see it, or
+  /// asks for one that never was, is answered here; so is everyone while the history lags. On the
+  /// slow thread only.
+  void with_settled(const CallPtr& call, JobId id,
+                    const std::function<void(const SettledJob&)>& use);
 
   // Commands
   void ask(const CallPtr& call, Message message,
@@ -82,7 +113,12 @@ class Api {
   void balance(const CallPtr& call, const std::string& project);
   void project_statement(const CallPtr& call, const std::string& project);
   void statement(const CallPtr& call);
+  bool sees_any(const Caller& caller, std::string_view kind) const;
   void list(const CallPtr& call, std::string_view kind);
+  void one(const CallPtr& call, std::string_view kind);
+  void prices_of_pool(const CallPtr& call);
+  void journal(const CallPtr& call);
+  void describe(const CallPtr& call);
   void fleet(const CallPtr& call);
   void whoami(const CallPtr& call);
 
@@ -101,6 +137,12 @@ class Api {
 
   Live& live_;
   JsonDocument document_;  // the I/O thread's
+  const std::vector<Route> routes_ = routes();
+  struct Address {
+    std::vector<std::string> segments;
+    const Route* route = nullptr;
+  };
+  std::map<std::string, std::vector<Address>, std::less<>> by_noun_;  // their second segment
 
   std::mutex mutex_;
   std::condition_variable wake_;
@@ -119,6 +161,9 @@ std::optional<Complaint> read_declaration(std::string_view kind, JsonValue body,
                                           Command& command);
 bool is_kind(std::string_view kind);
 
+/// api/openapi.yaml, put into the program when it was built.
+std::string_view openapi_yaml();
+
 /// Reads a job as POST /v1/jobs takes it. `blob` is filled if there is something to run.
 std::optional<Complaint> read_job(JsonValue body, Arena& arena, SubmitJob& command,
                                   std::optional<Blob>& blob, Need run);
@@ -128,6 +173,16 @@ void write_job(JsonWriter& out, const SettledJob& job);
 
 /// The scope of a job that is over.
 Scope scope_of(const World& world, const SettledJob& job);
+
+template <class Value>
+void member_or_null(JsonWriter& out, std::string_view name, bool there, const Value& value) {
+  out.key(name);
+  if (there) {
+    out.value(value);
+  } else {
+    out.null();
+  }
+}
 
 /// Sums over shares, as balances and statements show them.
 struct Sums {

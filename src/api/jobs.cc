@@ -3,9 +3,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 
 #include "api/api.h"
+#include "api/row_digest.h"
 #include "codec/hash.h"
 #include "codec/spec.h"
 #include "core/fleet/price.h"
@@ -23,16 +25,6 @@ constexpr std::size_t output_part_max = 1024 * 1024;
 constexpr std::uint64_t predicted_jobs_max =
     20'000;  // larger queues would take too long to play forward
 constexpr std::size_t predicted_instants_max = 5'000;
-
-template <class Value>
-void member_or_null(JsonWriter& out, std::string_view name, bool there, const Value& value) {
-  out.key(name);
-  if (there) {
-    out.value(value);
-  } else {
-    out.null();
-  }
-}
 
 }  // namespace
 
@@ -115,17 +107,12 @@ void write_job(JsonWriter& out, const SettledJob& job) {
 void Api::submit(const CallPtr& call) {
   const auto id = request_id(call);
   if (!id) return;
-  const auto body = document_.parse(call->request.body);
-  if (!body) {
-    return call->reply(
-        problem(Complaint{400, "malformed_request", "the body is not JSON: " + body.error().what,
-                          "本文が JSON ではありません：" + body.error().what},
-                call->caller.language));
-  }
+  const auto body = body_of(call);
+  if (!body) return;
   Message message;
   SubmitJob command;
   if (auto complaint = read_job(*body, message.texts, command, message.blob, Need::required)) {
-    return call->reply(problem(*complaint, call->caller.language));
+    return call->deny(*complaint);
   }
   message.asked.request = *id;
   message.asked.command = command;
@@ -154,14 +141,6 @@ void Api::submit(const CallPtr& call) {
 void Api::cancel(const CallPtr& call, JobId job) {
   const auto id = request_id(call);
   if (!id) return;
-  const bool seen = live_.read([&](const World& world) {
-    const Job* row = world.jobs.find(job);
-    return !row || may_see(world, call->caller, row->project);
-  });
-  const auto unknown = [call] {
-    call->reply(problem(refuse(Reason::unknown_job), call->caller.language));
-  };
-  if (!seen) return unknown();
   const auto ask_it = [this, call, id = *id, job] {
     Message message;
     message.asked.request = id;
@@ -176,56 +155,53 @@ void Api::cancel(const CallPtr& call, JobId job) {
       return ok(std::move(text));
     });
   };
-  const bool over = !call->caller.sees_all() &&
-                    live_.read([&](const World& world) { return !world.jobs.find(job); });
-  if (!over) return ask_it();
+  const Where where = look_at_job(call->caller, job, [](const World&, const Job&) {});
+  if (where == Where::hidden) return call->deny(refuse(Reason::unknown_job));
+  if (where == Where::living || call->caller.sees_all()) return ask_it();
   // That a job was there and is over is for those who may see it.
-  slowly([this, call, job, unknown, ask_it] {
-    live_.catch_up_history();
-    const auto settled = live_.history().job(job.value);
-    if (!settled || !*settled || !may_see(call->caller, (*settled)->project)) return unknown();
-    ask_it();
-  });
+  slowly(
+      [this, call, job, ask_it] { with_settled(call, job, [&](const SettledJob&) { ask_it(); }); });
 }
 
 // ---- questions ----
 
 void Api::job(const CallPtr& call, JobId id) {
-  const auto text = live_.read([&](const World& world) -> std::optional<std::string> {
-    const Job* job = world.jobs.find(id);
-    if (!job) return std::nullopt;
-    if (!may_see(world, call->caller, job->project)) return std::string();
-    std::string t;
-    JsonWriter out(t);
-    write_job(out, world, id, *job);
-    return t;
+  std::string text;
+  bool known = false;
+  const Where where = look_at_job(call->caller, id, [&](const World& world, const Job& job) {
+    Digest digest;
+    digest.add(world.epoch);
+    digest.add(id.value);
+    add_row(digest, job);
+    if (job.promised) add_row(digest, world.pools.at(job.promised).promise.at);
+    known = unchanged(call, digest.value());
+    if (known) return;
+    JsonWriter out(text);
+    write_job(out, world, id, job);
   });
-  const auto unknown = [call] {
-    call->reply(problem(refuse(Reason::unknown_job), call->caller.language));
-  };
-  if (text) return text->empty() ? unknown() : call->reply(ok(*text));
-  slowly([this, call, id, unknown] {
-    live_.catch_up_history();
-    const auto settled = live_.history().job(id.value);
-    if (!settled || !*settled || !may_see(call->caller, (*settled)->project)) return unknown();
-    std::string t;
-    JsonWriter out(t);
-    write_job(out, **settled);
-    call->reply(ok(std::move(t)));
+  if (known) return;
+  if (where == Where::hidden) return call->deny(refuse(Reason::unknown_job));
+  if (where == Where::living) return call->reply(ok(std::move(text)));
+  slowly([this, call, id] {
+    with_settled(call, id, [&](const SettledJob& job) {
+      Digest digest;
+      digest.add(live_.read([](const World& world) { return world.epoch; }));
+      digest.add(id.value);
+      digest.add(job.state);
+      digest.add(static_cast<std::uint64_t>(job.charged.count));
+      if (unchanged(call, digest.value())) return;
+      std::string t;
+      JsonWriter out(t);
+      write_job(out, job);
+      call->reply(ok(std::move(t)));
+    });
   });
 }
 
 void Api::wait_for_job(const CallPtr& call, JobId id) {
-  std::int64_t timeout = 30'000;
-  if (const std::string* given = net::find_parameter(call->query, "timeout_ms")) {
-    const auto number = parse_decimal(*given, 0);
-    if (!number || *number < 0 || *number > 300'000) {
-      return call->reply(problem(
-          invalid_field("timeout_ms", "expected 0 to 300000", "0～300000 を指定してください"),
-          call->caller.language));
-    }
-    timeout = *number;
-  }
+  Query query(call->query);
+  const std::int64_t timeout = query.integer("timeout_ms", 0, 300'000, 30'000);
+  if (query.finish()) return call->deny(*query.finish());
   {
     // The lock first: a job that ends now is seen by `seen` after this waiter is there.
     const std::lock_guard lock(mutex_);
@@ -257,169 +233,55 @@ void Api::seen(std::span<const Event> events) {
   }
 }
 
-void Api::jobs(const CallPtr& call) {
-  HistoryQuery query;
-  const auto parameter = [&](std::string_view name) {
-    const std::string* value = net::find_parameter(call->query, name);
-    return value ? *value : std::string();
-  };
-  for (const auto& [name, value] : call->query) {
-    if (name != "project" && name != "person" && name != "state" && name != "before" &&
-        name != "limit") {
-      return call->reply(problem(
-          invalid_field(
-              name, "no such filter; there are project, person, state, before, limit",
-              "そのような条件はありません。project、person、state、before、limit が使えます"),
-          call->caller.language));
-    }
-  }
-  query.project = parameter("project");
-  query.person = parameter("person");
-  query.state = parameter("state");
-  const auto number = [&](std::string_view name, std::int64_t least, std::int64_t most,
-                          std::int64_t otherwise) {
-    const std::string text = parameter(name);
-    if (text.empty()) return otherwise;
-    const auto n = parse_decimal(text, 0);
-    return n && *n >= least && *n <= most ? *n : std::int64_t{-1};
-  };
-  const std::int64_t limit = number("limit", 1, 1'000, 100),
-                     before = number("before", 1, INT64_MAX, INT64_MAX);
-  if (limit < 0 || before < 0) {
-    return call->reply(problem(
-        invalid_field(limit < 0 ? "limit" : "before", "expected a whole number, limit at most 1000",
-                      "整数を指定してください（limit は 1000 まで）"),
-        call->caller.language));
-  }
-  query.limit = static_cast<std::size_t>(limit);
-  query.before = before == INT64_MAX ? 0 : static_cast<std::uint64_t>(before);
-  slowly([this, call, query, before] {
-    struct Item {
-      std::uint64_t id;
-      std::string text;
-    };
-    std::vector<Item> items;
-    // Members see their own projects: a list over all of them asks for each.
-    std::vector<std::string> projects{query.project};
-    live_.read([&](const World& world) {
-      if (!call->caller.sees_all() && query.project.empty()) {
-        projects.clear();
-        world.projects.each([&](ProjectId id, const Project& p) {
-          if (may_see(world, call->caller, id)) projects.push_back(p.name);
-        });
-      }
-      std::vector<JobId> ids;
-      world.jobs.each([&](JobId id, const Job& job) {
-        if (id.value >= static_cast<std::uint64_t>(before) ||
-            !may_see(world, call->caller, job.project))
-          return;
-        if (!query.project.empty() && world.projects.at(job.project).name != query.project) return;
-        if (!query.state.empty() &&
-            enum_names(JobState{})[static_cast<std::size_t>(job.state)] != query.state)
-          return;
-        if (!query.person.empty()) {
-          const Person* person = world.persons.find(job.person);
-          if (!person || person->name != query.person) return;
-        }
-        ids.push_back(id);
-      });
-      const std::size_t from = ids.size() - std::min(ids.size(), query.limit);
-      for (std::size_t i = from; i < ids.size(); ++i) {
-        std::string text;
-        JsonWriter out(text);
-        write_job(out, world, ids[i], world.jobs.at(ids[i]));
-        items.push_back({ids[i].value, std::move(text)});
-      }
-    });
-    live_.catch_up_history();  // after that look: what had left the World by then is found here
-    for (const std::string& project : projects) {
-      if (!call->caller.sees_all() && !may_see(call->caller, project)) continue;
-      HistoryQuery one = query;
-      one.project = project;
-      const auto settled = live_.history().jobs(one);
-      if (!settled) return call->reply(server_problem(500, "internal_error"));
-      for (const SettledJob& job : *settled) {
-        std::string text;
-        JsonWriter out(text);
-        write_job(out, job);
-        items.push_back({job.job, std::move(text)});
-      }
-    }
-    // A job that ended between the two looks is in both: the settled one, added later, is newer.
-    std::ranges::reverse(items);
-    std::ranges::stable_sort(items, std::ranges::greater{}, &Item::id);
-    const auto repeated = std::ranges::unique(items, {}, &Item::id);
-    items.erase(repeated.begin(), repeated.end());
-    const bool more = items.size() >= query.limit;
-    if (more) items.resize(query.limit);
-    std::string body;
-    JsonWriter out(body);
-    out.begin_object().key("items").begin_array();
-    for (const Item& item : items) out.raw(item.text);
-    out.end_array();
-    member_or_null(out, "next", more && !items.empty(),
-                   more && !items.empty() ? items.back().id : 0);
-    out.end_object();
-    call->reply(ok(std::move(body)));
-  });
-}
-
 void Api::output(const CallPtr& call, JobId id) {
-  const auto parameter = [&](std::string_view name, std::int64_t otherwise) {
-    const std::string* value = net::find_parameter(call->query, name);
-    return value ? parse_decimal(*value, 0).value_or(-1) : otherwise;
-  };
-  const std::int64_t rank = parameter("rank", 0), offset = parameter("offset", 0);
-  std::int64_t attempt = parameter("attempt", 0);
-  const std::string* given = net::find_parameter(call->query, "stream");
-  const std::string stream = given ? *given : "stdout";
-  if (rank < 0 || rank > members_max || offset < 0 || attempt < 0 || attempt > UINT32_MAX ||
-      (stream != "stdout" && stream != "stderr")) {
-    return call->reply(problem(invalid_field("rank, stream, attempt, offset",
-                                             "expected whole numbers, and stdout or stderr",
-                                             "整数と stdout または stderr を指定してください"),
-                               call->caller.language));
-  }
-  slowly([this, call, id, rank, offset, attempt, stream]() mutable {
-    Scope scope;
-    live_.read([&](const World& world) {
-      if (const Job* job = world.jobs.find(id)) {
-        scope = scope_of(*job);
-        if (attempt == 0) attempt = job->attempt;
-      }
-    });
-    if (!scope.project) {
-      live_.catch_up_history();
-      if (const auto settled = live_.history().job(id.value); settled && *settled) {
-        live_.read([&](const World& world) { scope = scope_of(world, **settled); });
-        if (attempt == 0) attempt = (*settled)->attempts;
-      }
-    }
-    // Who sees the job but not its work is told so; for others there is no such job.
-    const auto [job_seen, work_seen] = live_.read([&](const World& world) {
-      return std::pair(scope.project && may_see(world, call->caller, Question::jobs, scope),
-                       scope.project && may_see(world, call->caller, Question::work, scope));
-    });
-    if (!work_seen) {
-      const Reason reason = job_seen ? Reason::not_permitted : Reason::unknown_job;
-      return call->reply(problem(refuse(reason), call->caller.language));
-    }
+  static constexpr std::array<std::string_view, 2> streams{"stdout", "stderr"};
+  Query query(call->query);
+  const std::int64_t rank = query.integer("rank", 0, members_max, 0);
+  const std::int64_t offset = query.integer("offset", 0, INT64_MAX, 0);
+  const std::int64_t attempt = query.integer("attempt", 0, UINT32_MAX, 0);
+  const std::string stream =
+      query.text("stream").empty() ? "stdout" : query.choice("stream", streams);
+  if (query.finish()) return call->deny(*query.finish());
+  const auto send = [this, call, id, rank, offset, stream](std::uint32_t of_attempt) {
     net::Response response{.status = 200, .content_type = "application/octet-stream"};
-    const std::string path = live_.executor().output_file(
-        {id.value, static_cast<std::uint32_t>(attempt)}, static_cast<int>(rank), stream);
+    const std::string path =
+        live_.executor().output_file({id.value, of_attempt}, static_cast<int>(rank), stream);
     if (const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW); file >= 0) {
       response.body.resize(output_part_max);
       const ssize_t got = ::pread(file, response.body.data(), response.body.size(), offset);
       ::close(file);
-      if (got < 0) return call->reply(server_problem(500, "internal_error"));
+      if (got < 0) return call->deny(internal_error());
       response.body.resize(static_cast<std::size_t>(got));
     } else if (errno != ENOENT) {  // not there yet: nothing was written so far
-      return call->reply(server_problem(500, "internal_error"));
+      return call->deny(internal_error());
     }
     response.headers.emplace_back(
         "Tenbin-Next-Offset",
         std::to_string(offset + static_cast<std::int64_t>(response.body.size())));
     call->reply(std::move(response));
+  };
+  slowly([this, call, id, attempt, send] {
+    auto of_attempt = static_cast<std::uint32_t>(attempt);
+    const auto choose = [&](std::uint32_t latest) {
+      if (of_attempt == 0) of_attempt = latest;
+    };
+    // Who sees the job but not its work is told so; for others there is no such job.
+    bool work_seen = false;
+    const Where where = look_at_job(call->caller, id, [&](const World& world, const Job& job) {
+      work_seen = may_see(world, call->caller, Question::work, scope_of(job));
+      choose(job.attempt);
+    });
+    if (where == Where::hidden) return call->deny(refuse(Reason::unknown_job));
+    if (where == Where::living)
+      return work_seen ? send(of_attempt) : call->deny(refuse(Reason::not_permitted));
+    with_settled(call, id, [&](const SettledJob& job) {
+      work_seen = live_.read([&](const World& world) {
+        return may_see(world, call->caller, Question::work, scope_of(world, job));
+      });
+      if (!work_seen) return call->deny(refuse(Reason::not_permitted));
+      choose(job.attempts);
+      send(of_attempt);
+    });
   });
 }
 
@@ -431,17 +293,12 @@ Scope scope_of(const World& world, const SettledJob& job) {
 }
 
 void Api::quote(const CallPtr& call) {
-  const auto body = document_.parse(call->request.body);
-  if (!body) {
-    return call->reply(
-        problem(Complaint{400, "malformed_request", "the body is not JSON: " + body.error().what,
-                          "本文が JSON ではありません：" + body.error().what},
-                call->caller.language));
-  }
+  const auto body = body_of(call);
+  if (!body) return;
   auto message = std::make_shared<Message>();
   SubmitJob command;
   if (auto complaint = read_job(*body, message->texts, command, message->blob, Need::optional)) {
-    return call->reply(problem(*complaint, call->caller.language));
+    return call->deny(*complaint);
   }
   message->asked = {.by = call->caller.person, .command = command};
   slowly([this, call, message, command] {
@@ -477,7 +334,7 @@ void Api::quote(const CallPtr& call) {
         copy = std::make_unique<World>(without_requests(world));
       return d;
     });
-    if (!decision) return call->reply(problem(decision.error(), call->caller.language));
+    if (!decision) return call->deny(decision.error());
     std::optional<Prediction> prediction;
     if (copy) {
       const Instant at = std::max(now, copy->now);
@@ -577,17 +434,14 @@ void Api::explain(const CallPtr& call, JobId id) {
                        " が空いています。"};
     });
     if (!words) {
-      live_.catch_up_history();
-      const auto settled = live_.history().job(id.value);
-      if (!settled || !*settled || !may_see(call->caller, (*settled)->project)) {
-        return call->reply(problem(refuse(Reason::unknown_job), call->caller.language));
-      }
-      const SettledJob& job = **settled;
-      words = Words{job.state,
-                    "It is over (" + job.state + ") since " + text_of(job.ended) + " and cost " +
-                        text_of(job.charged) + " credits.",
-                    text_of(job.ended) + " に終了しました（" + job.state + "）。費用は " +
-                        text_of(job.charged) + " クレジットです。"};
+      with_settled(call, id, [&](const SettledJob& job) {
+        words = Words{job.state,
+                      "It is over (" + job.state + ") since " + text_of(job.ended) + " and cost " +
+                          text_of(job.charged) + " credits.",
+                      text_of(job.ended) + " に終了しました（" + job.state + "）。費用は " +
+                          text_of(job.charged) + " クレジットです。"};
+      });
+      if (!words) return;  // it was answered
     }
     std::optional<Prediction> prediction;
     if (copy) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstddef>
@@ -128,6 +129,50 @@ class Table {
       const Page& page = *pages_[p];
       page.each(
           [&](std::uint64_t at) { visit(IdType{first_ + p * rows_per_page + at}, *page.row(at)); });
+    }
+  }
+
+  /// Calls `visit(id, row)` for the living rows with an id of at least `from`, in id order, until
+  /// it returns false. Cost: the rows visited, and one look for each page that has gone.
+  template <class Visit>
+  void walk_up(IdType from, Visit&& visit) const {
+    const std::uint64_t top = std::min(next_, first_ + covered_);
+    for (std::uint64_t id = std::max(from.value, first_); id < top;) {
+      const Page* page = pages_[(id - first_) / rows_per_page].get();
+      const std::uint64_t end = id - id % rows_per_page + rows_per_page;
+      for (; page && id < end; ++id) {
+        const std::uint64_t at = id % rows_per_page;
+        const std::uint64_t rest = page->live[at / 64] >> (at % 64);
+        if (rest == 0) {
+          id = (id | 63);
+        } else if (!(rest & 1)) {
+          id += static_cast<std::uint64_t>(std::countr_zero(rest)) - 1;
+        } else if (!visit(IdType{id}, *page->row(at))) {
+          return;
+        }
+      }
+      id = end;
+    }
+  }
+  /// The same for ids below `before`, from the largest down.
+  template <class Visit>
+  void walk_down(IdType before, Visit&& visit) const {
+    const std::uint64_t top = std::min(before.value, std::min(next_, first_ + covered_));
+    for (std::uint64_t id = top; id > first_;) {
+      const Page* page = pages_[(id - 1 - first_) / rows_per_page].get();
+      const std::uint64_t begin = (id - 1) - (id - 1) % rows_per_page;
+      for (; page && id > begin; --id) {
+        const std::uint64_t at = (id - 1) % rows_per_page;
+        const std::uint64_t rest = page->live[at / 64] << (63 - at % 64);
+        if (rest == 0) {
+          id = (id - 1) - at % 64 + 1;
+        } else if (!(rest >> 63)) {
+          id -= static_cast<std::uint64_t>(std::countl_zero(rest)) - 1;
+        } else if (!visit(IdType{id - 1}, *page->row(at))) {
+          return;
+        }
+      }
+      id = begin;
     }
   }
 

@@ -121,14 +121,14 @@ Outcome<int> jobs(Context& context, const Words& words) {
   Service service(context);
   Table table(job_columns());
   std::string json = "[";  // the pages' lists, put together
-  std::string before;
+  std::string cursor;
   do {
     Query query;
-    query.add("project", project).add("person", person).add("state", state).add("before", before);
+    query.add("project", project).add("person", person).add("state", state).add("cursor", cursor);
     query.add("limit", std::to_string(all ? page_max : *count));
     const auto answer = service.get("/v1/jobs" + query.text());
     if (!answer) return std::unexpected(answer.error());
-    before = raw_text(answer->json["next"]);
+    cursor = answer->json["next"].text().value_or("");
     if (context.format == Format::json) {
       std::string_view items = raw_member(answer->body, "items");
       if (answer->json["items"].size() > 0)
@@ -139,13 +139,13 @@ Outcome<int> jobs(Context& context, const Words& words) {
         return true;
       });
     }
-  } while (all && !before.empty());
+  } while (all && !cursor.empty());
 
   if (context.format == Format::json)
     print_json(context, json + "]");
   else
     table.print(context);
-  if (!before.empty()) context.progress(context.say(Phrase::more_jobs));
+  if (!cursor.empty()) context.progress(context.say(Phrase::more_jobs));
   return 0;
 }
 

@@ -30,7 +30,8 @@ struct Price {
   PoolId pool;
   Credits gpu_hour;
   std::uint32_t fraction_ppm = 0;
-  TENBIN_FIELDS(pool, gpu_hour, fraction_ppm)
+  Instant since;  // in force from then until the pool's next one
+  TENBIN_FIELDS(pool, gpu_hour, fraction_ppm, since)
 };
 
 /// A GPU of which a part is given away.
