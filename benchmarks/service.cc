@@ -394,6 +394,124 @@ std::vector<Measurement> cli_round_trip(const Options& options) {
 }
 const Registered cli{"cli_round_trip", cli_round_trip};
 
+// ---- lists ----
+
+constexpr std::uint64_t settled_wanted = 1'000'000, list_projects = 100;
+
+SettledJob settled_job(std::uint64_t n) {
+  static constexpr std::array<const char*, 4> states{"completed", "completed", "failed",
+                                                     "cancelled"};
+  SettledJob job;
+  job.job = n;
+  job.project = n % list_projects == 0 ? "bench" : "project-" + std::to_string(n % list_projects);
+  job.person = "person-" + std::to_string(n % 1'000);
+  job.name = "train-" + std::to_string(n % 10'000);
+  job.state = states[n % states.size()];
+  job.shape = "8 GPU";
+  job.region = "r";
+  job.pool = "q";
+  job.attempts = 1;
+  job.gpus_milli = 8'000;
+  job.time_limit = Span{3'600'000};
+  job.submitted = job.started = job.ended = Instant{static_cast<std::int64_t>(n) * 1'000};
+  job.charged = Credits{1'000'000};
+  return job;
+}
+
+/// The 99th percentile in milliseconds of `count` runs of `work(i)`.
+template <class Work>
+double p99_ms(std::size_t count, Work&& work) {
+  std::vector<double> latencies;
+  for (std::size_t i = 0; i < count; ++i) {
+    const double began = now_s();
+    work(i);
+    latencies.push_back((now_s() - began) * 1e3);
+  }
+  std::ranges::sort(latencies);
+  return latencies[count * 99 / 100];
+}
+
+std::vector<Measurement> http_list(const Options& options) {
+  const TemporaryFolder folder;
+  const std::string state = folder / "state";
+  // The journal must be as long as the history says it has followed it.
+  {
+    Service service(state);
+    set_up(service);
+    std::string items;
+    for (std::uint64_t p = 1; p < list_projects; ++p)
+      items +=
+          R"(,{"kind":"project","organisation":"o","name":"project-)" + std::to_string(p) + "\"}";
+    service.post("/v1/apply", "{\"items\":[" + items.substr(1) + "]}");
+  }
+  {
+    // A past of a million jobs, told to the history as its follower does, and a World that gives
+    // ids from there on.
+    auto journal = SqliteJournal::open(state, Access::read_write);
+    if (!journal) give_up(journal.error().what);
+    auto snapshot = (*journal)->newest_snapshot();
+    if (!snapshot || !*snapshot) give_up("the service left no snapshot");
+    auto world = decode_world((*snapshot)->bytes);
+    if (!world) give_up(world.error().what);
+    world->jobs.skip_to(JobId{settled_wanted + 1});
+    const std::uint64_t last = (*snapshot)->sequence;
+    if (auto saved = (*journal)->save_snapshot({last, (*snapshot)->chain, encode(*world)}); !saved)
+      give_up(saved.error().what);
+
+    auto history = SqliteHistory::open(state);
+    if (!history) give_up(history.error().what);
+    if (auto cleared = (*history)->clear(); !cleared) give_up(cleared.error().what);
+    constexpr std::uint64_t part = settled_wanted / 100;
+    std::vector<SettledJob> rows;
+    for (std::uint64_t n = 1; n <= settled_wanted; ++n) {
+      rows.push_back(settled_job(n));
+      if (rows.size() < part) continue;
+      if (auto told = (*history)->follow(n / part, rows, {}); !told) give_up(told.error().what);
+      rows.clear();
+    }
+    if (last < 100 || !(*history)->follow(last, {}, {})) give_up("the journal is too short");
+  }
+  Service service(state);
+  auto database = SqliteDatabase::open(state + "/history.db", Access::read_only);
+  if (!database) give_up(database.error().what);
+  auto statement =
+      database->prepare("SELECT * FROM settled_job WHERE project = ?1 ORDER BY job DESC LIMIT 100");
+  if (!statement) give_up(statement.error().what);
+  net::Client client(service.url());
+  const auto project = [](std::size_t i) { return "project-" + std::to_string(i % 99 + 1); };
+  constexpr std::size_t count = 500;
+  return {in_turn(
+      {.name = "http_list_p99",
+       .unit = "ms",
+       .limit_name = "ms p99 of SQLite answering the same query",
+       .note = "first page of 100 of one of 100 projects, 1,000,000 settled jobs; asked: 50"},
+      options,
+      [&] {
+        return p99_ms(count, [&](std::size_t i) {
+          const auto response =
+              client.send("GET", "/v1/jobs?limit=100&sort=-id&project=" + project(i),
+                          service.headers(), "", Span{5'000});
+          if (!response || response->status != 200) give_up("GET /v1/jobs failed");
+          if (response->body.size() < 20'000) give_up("a page without jobs: " + response->body);
+        });
+      },
+      [&] {
+        return p99_ms(count, [&](std::size_t i) {
+          const std::string name = project(i);
+          statement->bind_text(1, name);
+          std::size_t bytes = 0, rows = 0;
+          while (statement->step().value_or(false)) {
+            for (int c = 0; c < 21; ++c) bytes += statement->bytes(c).size();
+            ++rows;
+          }
+          statement->reset();
+          if (rows != 100) give_up("SQLite found other rows");
+          keep(bytes);
+        });
+      })};
+}
+const Registered list_jobs{"http_list", http_list};
+
 }  // namespace
 
 }  // namespace tenbin::bench

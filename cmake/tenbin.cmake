@@ -124,6 +124,16 @@ function(tenbin_embed folder)
   target_sources(${folder} PRIVATE ${made})
 endfunction()
 
+# Puts one large text file into a folder's library, as `std::string_view tenbin::<name>()`.
+function(tenbin_embed_text library file name)
+  set(made ${PROJECT_BINARY_DIR}/embedded/${name}.cc)
+  add_custom_command(OUTPUT ${made}
+    COMMAND ${CMAKE_COMMAND} -DFROM=${PROJECT_SOURCE_DIR}/${file} -DTO=${made} -DNAME=${name}
+            -P ${PROJECT_SOURCE_DIR}/cmake/embed.cmake
+    DEPENDS ${PROJECT_SOURCE_DIR}/${file} ${PROJECT_SOURCE_DIR}/cmake/embed.cmake VERBATIM)
+  target_sources(${library} PRIVATE ${made})
+endfunction()
+
 # The program: every folder meets here.
 function(tenbin_program program folder)
   cmake_parse_arguments(ARG "" "" "DEPS;USES" ${ARGN})

@@ -1,5 +1,7 @@
 #include "api/api.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <chrono>
 
@@ -15,10 +17,25 @@ namespace {
 constexpr std::size_t slow_threads = 4, forecasts_at_once = 2;
 }
 
+void Call::reply(net::Response response) {
+  if (!tag.empty() && (response.status == 200 || response.status == 304)) {
+    // What one sees hangs on who one is, so nobody in between may keep it for others.
+    response.headers.emplace_back("ETag", tag);
+    response.headers.emplace_back("Cache-Control", "private, no-cache");
+    response.headers.emplace_back("Vary", "Authorization");
+  }
+  sink(std::move(response));
+}
+
 Api::Api(Live& live)
     : live_(live),
       hub_(live, {.slowly = [this](std::function<void()> work) { slowly(std::move(work)); },
                   .wake = [this] { wake_streams_(); }}) {
+  for (const Route& route : routes_) {
+    auto segments = net::path_segments(route.path).value();
+    by_noun_[segments.size() > 1 ? segments[1] : std::string()].push_back(
+        {std::move(segments), &route});
+  }
   live_.watch([this](std::span<const Event> events, Instant) { seen(events); });
   live_.watch_records([this](std::span<const Published> records, const World& world) {
     hub_.published(records, world);
@@ -132,9 +149,7 @@ std::optional<RequestId> Api::request_id(const CallPtr& call) {
   if (key.empty()) return RequestId{};
   const auto id = uuid_from(key);
   if (id && *id) return id;
-  call->reply(
-      problem(invalid_field("Idempotency-Key", "expected a UUID", "UUID を指定してください"),
-              call->caller.language));
+  call->deny(invalid_field("Idempotency-Key", "expected a UUID", "UUID を指定してください"));
   return std::nullopt;
 }
 
@@ -142,10 +157,46 @@ void Api::ask(const CallPtr& call, Message message,
               std::function<net::Response(const Answer&)> respond) {
   message.asked.by = call->caller.person;
   message.reply = [call, respond = std::move(respond)](const Answer& answer) {
-    call->reply(answer.decision ? respond(answer)
-                                : problem(answer.decision.error(), call->caller.language));
+    if (!answer.decision) return call->deny(answer.decision.error());
+    call->reply(respond(answer));
   };
   live_.ask(std::move(message));
+}
+
+std::optional<JsonValue> Api::body_of(const CallPtr& call) {
+  const auto body = document_.parse(call->request.body);
+  if (body) return *body;
+  call->deny(Complaint{400, "malformed_request", "the body is not JSON: " + body.error().what,
+                       "本文が JSON ではありません：" + body.error().what});
+  return std::nullopt;
+}
+
+// ---- conditional requests ----
+
+namespace {
+
+/// Whether an If-None-Match names `tag`. Weak comparison, as RFC 9110 wants it here.
+bool names_tag(std::string_view list, std::string_view tag) {
+  const auto plain = [](std::string_view t) { return t.starts_with("W/") ? t.substr(2) : t; };
+  while (!list.empty()) {
+    std::string_view one = list.substr(0, list.find(','));
+    list.remove_prefix(std::min(list.size(), one.size() + 1));
+    while (!one.empty() && (one.front() == ' ' || one.front() == '\t')) one.remove_prefix(1);
+    while (!one.empty() && (one.back() == ' ' || one.back() == '\t')) one.remove_suffix(1);
+    if (one == "*" || plain(one) == plain(tag)) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+bool Api::unchanged(const CallPtr& call, std::uint64_t digest) {
+  if (call->route->validator == Validator::none) return false;
+  call->tag = fmt::format("W/\"{:016x}-{:x}{}\"", digest, call->caller.person.value,
+                          call->caller.read_only ? "r" : "");
+  if (!names_tag(call->request.header("If-None-Match"), call->tag)) return false;
+  call->reply({.status = 304});
+  return true;
 }
 
 // ---- routing ----
@@ -158,117 +209,130 @@ std::optional<std::uint64_t> number_of(std::string_view text) {
   return static_cast<std::uint64_t>(*n);
 }
 
-}  // namespace
-
-void Api::handle(net::Request&& request, net::Reply reply) {
-  const Language language = language_of(request.header("Accept-Language"));
-  auto path = net::path_segments(request.path);
-  auto query = net::query_parameters(request.query);
-  if (!path || !query) {
-    return reply(problem(Complaint{400, "malformed_request", "the address is not well-formed",
-                                   "アドレスの形式が正しくありません"},
-                         language));
+/// "GET, HEAD, OPTIONS, POST" of what an address has.
+std::string allowed(const std::vector<const Route*>& routes) {
+  std::string list;
+  for (const std::string_view method : {"GET", "HEAD", "OPTIONS", "POST"}) {
+    const std::string_view asked = method == "HEAD" ? "GET" : method;
+    if (method == "OPTIONS" || std::ranges::count(routes, asked, &Route::method) > 0)
+      list += (list.empty() ? "" : ", ") + std::string(method);
   }
-  if (path->size() == 1 && (*path)[0] == "healthz") return reply(ok("{\"status\":\"ok\"}"));
-  if (window(request, reply, *path, *query)) return;
-  auto caller = recognise(request);
-  if (!caller) {
-    return reply(problem(
-        Complaint{
-            401, "unauthorised",
-            "no valid token: send Authorization: Bearer TOKEN; `tenbin token create` makes one",
-            "有効なトークンがありません。Authorization: Bearer TOKEN を送ってください（`tenbin "
-            "token create` で作成できます）"},
-        language));
-  }
-  // A token that may only look: every POST but a quote is a command.
-  if (caller->read_only && request.method == "POST" && request.path != "/v1/quote")
-    return reply(problem(refuse(Reason::token_read_only), language));
-  if (request.trace) {
-    live_.read(
-        [&](const World& world) { request.trace->person = world.persons.at(caller->person).name; });
-  }
-  const auto call = std::make_shared<Call>(
-      Call{std::move(request), std::move(reply), *caller, std::move(*path), std::move(*query)});
-  route(call);
+  return list;
 }
 
-void Api::route(const CallPtr& call) {
-  const std::vector<std::string>& path = call->path;
-  const std::string& method = call->request.method;
-  const bool get = method == "GET" || method == "HEAD", post = method == "POST";
-  const auto missing = [&] { call->reply(problem(not_found(), call->caller.language)); };
-  const auto wrong_method = [&](std::string_view allowed) {
-    net::Response response =
-        problem(Complaint{405, "method_not_allowed", "this address takes " + std::string(allowed),
-                          "このアドレスで使えるのは " + std::string(allowed) + " です"},
-                call->caller.language);
-    response.headers.emplace_back("Allow", std::string(allowed));
-    call->reply(std::move(response));
-  };
-  if (path.size() == 1 && path[0] == "metrics" && metrics_ && call->caller.sees_all()) {
-    if (!get) return wrong_method("GET");
-    return slowly([this, call] { call->reply(metrics_()); });
-  }
-  if (path.size() < 2 || path[0] != "v1") return missing();
-  const std::string& noun = path[1];
+bool is_json(std::string_view type) {
+  type = type.substr(0, type.find(';'));
+  while (!type.empty() && type.back() == ' ') type.remove_suffix(1);
+  constexpr std::string_view json = "application/json";
+  return type.empty() || std::ranges::equal(type, json, [](char a, char b) {
+           return (a >= 'A' && a <= 'Z' ? static_cast<char>(a - 'A' + 'a') : a) == b;
+         });
+}
 
-  if (noun == "jobs") {
-    if (path.size() == 2) return get ? jobs(call) : post ? submit(call) : wrong_method("GET, POST");
-    const auto id = number_of(path[2]);
-    if (!id) return missing();
-    const JobId job_id{*id};
-    if (path.size() == 3) return get ? job(call, job_id) : wrong_method("GET");
-    if (path.size() != 4) return missing();
-    if (path[3] == "cancel")
-      return post ? change(call, job_id, CancelJob{job_id}) : wrong_method("POST");
-    if (path[3] == "hold")
-      return post ? change(call, job_id, HoldJob{job_id}) : wrong_method("POST");
-    if (path[3] == "release")
-      return post ? change(call, job_id, ReleaseJob{job_id}) : wrong_method("POST");
-    if (path[3] == "wait") return get ? wait_for_job(call, job_id) : wrong_method("GET");
-    if (path[3] == "explain") return get ? explain(call, job_id) : wrong_method("GET");
-    if (path[3] == "output") return get ? output(call, job_id) : wrong_method("GET");
-    return missing();
-  }
-  if (path.size() == 2) {
-    if (noun == "quote") return post ? quote(call) : wrong_method("POST");
-    if (noun == "apply") return post ? apply_all(call) : wrong_method("POST");
-    if (noun == "fleet") return get ? slowly([this, call] { fleet(call); }) : wrong_method("GET");
-    if (noun == "statement")
-      return get ? slowly([this, call] { statement(call); }) : wrong_method("GET");
-    if (noun == "events") return get ? events(call) : wrong_method("GET");
-    if (noun == "whoami") return get ? whoami(call) : wrong_method("GET");
-    if (noun == "tokens") {
-      if (post) return create_token(call);
-      return get ? tokens(call) : wrong_method("GET, POST");
+}  // namespace
+
+std::vector<const Route*> Api::find_routes(Call& call) const {
+  std::vector<const Route*> found;
+  const auto noun = by_noun_.find(call.path.size() > 1 ? call.path[1] : std::string());
+  if (noun == by_noun_.end()) return found;
+  for (const Address& address : noun->second) {
+    const auto fits = [&](const std::string& wanted, const std::string& given) {
+      if (wanted == "{id}") return number_of(given).has_value();
+      return wanted.starts_with('{') ? !given.empty() : wanted == given;
+    };
+    if (!std::ranges::equal(address.segments, call.path, fits)) continue;
+    found.push_back(address.route);
+    for (std::size_t i = 0; i < call.path.size(); ++i) {
+      if (address.segments[i] == "{id}") {
+        call.id = *number_of(call.path[i]);
+      } else if (address.segments[i].starts_with('{')) {
+        call.name = call.path[i];
+      }
     }
-    // funders, programmes, ... policies
-    std::string kind = noun.ends_with("ies") ? noun.substr(0, noun.size() - 3) + "y"
-                       : noun.ends_with('s') ? noun.substr(0, noun.size() - 1)
-                                             : std::string();
-    if (!is_kind(kind)) return missing();
-    if (get) return slowly([this, call, kind] { list(call, kind); });
-    return post ? declare(call, kind) : wrong_method("GET, POST");
   }
-  if (path.size() == 3 && noun == "members" && path[2] == "remove")
-    return post ? remove_member(call) : wrong_method("POST");
-  if (path.size() == 4 && noun == "persons" && (path[3] == "disable" || path[3] == "enable"))
-    return post ? set_person(call, path[2], path[3]) : wrong_method("POST");
-  if (path.size() == 4 && noun == "nodes") {
-    if (path[3] != "drain" && path[3] != "resume" && path[3] != "evacuate") return missing();
-    return post ? set_node(call, path[2], path[3]) : wrong_method("POST");
+  return found;
+}
+
+void Api::handle(net::Request&& request, net::Reply reply) {
+  const auto call = std::make_shared<Call>(Call{
+      .request = std::move(request),
+      .sink = std::move(reply),
+      .caller = {},
+      .path = {},
+      .query = {},
+  });
+  call->caller.language = language_of(call->request.header("Accept-Language"));
+  const std::string& method = call->request.method;
+  auto path = net::path_segments(call->request.path);
+  auto query = net::query_parameters(call->request.query);
+  if (call->request.path == "*" && method == "OPTIONS")
+    return call->reply({.status = 204, .headers = {{"Allow", "GET, HEAD, OPTIONS, POST"}}});
+  if (!path || !query) {
+    return call->deny(Complaint{400, "malformed_request", "the address is not well-formed",
+                                "アドレスの形式が正しくありません"});
   }
-  if (path.size() == 4 && noun == "projects") {
-    if (path[3] == "balance") return get ? balance(call, path[2]) : wrong_method("GET");
-    if (path[3] == "statement") return get ? project_statement(call, path[2]) : wrong_method("GET");
-    return missing();
+  call->path = std::move(*path);
+  call->query = std::move(*query);
+  if (window(call->request, call->sink, call->path, call->query)) return;
+
+  const std::vector<const Route*> routes = find_routes(*call);
+  const auto mine = std::ranges::find(routes, method == "HEAD" ? "GET" : std::string_view(method),
+                                      &Route::method);
+  const Route* route = mine == routes.end() ? nullptr : *mine;
+  if (!routes.empty() && method == "OPTIONS")  // says nothing that docs do not
+    return call->reply({.status = 204, .headers = {{"Allow", allowed(routes)}}});
+  if (!route || route->entry == Entry::token) {
+    auto caller = recognise(call->request);
+    if (!caller) {
+      return call->deny(Complaint{
+          401, "unauthorised",
+          "no valid token: send Authorization: Bearer TOKEN; `tenbin token create` makes one",
+          "有効なトークンがありません。Authorization: Bearer TOKEN を送ってください（`tenbin "
+          "token create` で作成できます）"});
+    }
+    call->caller = *caller;
+    // A token that may only look: every POST but a quote is a command.
+    if (caller->read_only && method == "POST" && call->request.path != "/v1/quote")
+      return call->deny(refuse(Reason::token_read_only));
+    if (call->request.trace) {
+      live_.read([&](const World& world) {
+        call->request.trace->person = world.persons.at(caller->person).name;
+      });
+    }
   }
-  if (path.size() == 4 && noun == "tokens" && path[3] == "revoke") {
-    const auto id = number_of(path[2]);
-    return !id ? missing() : post ? revoke_token(call, TokenId{*id}) : wrong_method("POST");
+  if (routes.empty()) return call->deny(not_found());
+  if (!route) {
+    const std::string list = allowed(routes);
+    net::Response response = problem(
+        Complaint{405, "method_not_allowed", "this address takes " + list + ", not " + method,
+                  "このアドレスで使えるのは " + list + " です（" + method + " は使えません）"},
+        call->caller.language);
+    response.headers.emplace_back("Allow", list);
+    return call->reply(std::move(response));
   }
-  missing();
+  this->route(call, *route);
+}
+
+void Api::route(const CallPtr& call, const Route& route) {
+  call->route = &route;
+  if (auto complaint = check_names(call->query, route.parameters)) return call->deny(*complaint);
+  const std::string& body = call->request.body;
+  if (route.body == Body::json && !is_json(call->request.header("Content-Type"))) {
+    return call->deny(Complaint{
+        415, "unsupported_media_type", "the body must be JSON: send Content-Type: application/json",
+        "本文は JSON で、Content-Type: application/json を付けて送ってください"});
+  }
+  if (route.body == Body::none && !body.empty() && body != "{}") {
+    return call->deny(Complaint{400, "malformed_request", "this address takes no body",
+                                "このアドレスは本文を受け付けません"});
+  }
+  // The digest is taken before the answer is made: the answer may be newer than its tag says, which
+  // costs one more answer, but never older.
+  if (route.validator == Validator::world &&
+      unchanged(call, live_.read([](const World& world) { return world.history; }))) {
+    return;
+  }
+  route.handle(*this, call);
 }
 
 }  // namespace tenbin

@@ -2,6 +2,7 @@
 
 #include <condition_variable>
 #include <deque>
+#include <expected>
 #include <functional>
 #include <map>
 #include <mutex>
@@ -9,6 +10,8 @@
 
 #include "api/events.h"
 #include "api/fields.h"
+#include "api/query.h"
+#include "api/routes.h"
 #include "core/authorise.h"
 #include "live/live.h"
 #include "net/http_server.h"
@@ -26,6 +29,24 @@ struct Caller {
   bool sees_all() const { return role != Role::member; }
 };
 
+/// One request on its way.
+struct Call {
+  net::Request request;
+  net::Reply sink;
+  Caller caller;
+  std::vector<std::string> path;
+  net::Parameters query;
+  const Route* route = nullptr;
+  std::uint64_t id = 0;  // {id} of the route
+  std::string name;      // its other {word}
+  std::string tag;       // of the answer, for conditional requests
+
+  void reply(net::Response response);
+  void deny(const Complaint& complaint) { reply(problem(complaint, caller.language)); }
+  void deny(const Refusal& refusal) { reply(problem(refusal, caller.language)); }
+};
+using CallPtr = std::shared_ptr<Call>;
+
 /// The REST door (docs/api.md): requests to commands, the committed World to answers. Decides
 /// nothing.
 ///
@@ -35,6 +56,9 @@ class Api {
  public:
   explicit Api(Live& live);
   ~Api();
+
+  /// All operations, in the order of api/openapi.yaml.
+  static std::vector<Route> routes();
 
   /// Answers GET /metrics for those who may see everything. Set before the server starts; without
   /// it there is no such address. Called on a thread that may take its time.
@@ -57,15 +81,6 @@ class Api {
   void stop();
 
  private:
-  struct Call {  // one request on its way
-    net::Request request;
-    net::Reply reply;
-    Caller caller;
-    std::vector<std::string> path;
-    net::Parameters query;
-  };
-  using CallPtr = std::shared_ptr<Call>;
-
   struct OutputAsked {  // a part of what a member wrote
     CallPtr call;
     JobId job;
@@ -79,10 +94,29 @@ class Api {
   bool answer_output(OutputAsked& asked, Instant now);
   void look_at_outputs();
 
-  void route(const CallPtr& call);
+  /// Operations that an address has, or those that only it may have meant.
+  std::vector<const Route*> find_routes(Call& call) const;
+  void route(const CallPtr& call, const Route& route);
   std::optional<Caller> recognise(const net::Request& request) const;
   /// Whose token this is, if it is valid now.
   std::optional<Caller> caller_of(const World& world, const Hash& token, Language language) const;
+  /// For conditional requests: `digest` tells this answer from others at the same address. True if
+  /// the client has it already, and then it has been told so.
+  bool unchanged(const CallPtr& call, std::uint64_t digest);
+  /// The body as JSON, or nothing: then the call has been answered.
+  std::optional<JsonValue> body_of(const CallPtr& call);
+
+  enum class Where : std::uint8_t { living, hidden, gone };
+  /// Calls `use(world)` if the job, task or array is not over and the caller may see it.
+  Where look_at_job(const Caller& caller, JobId id,
+                    const std::function<void(const World&)>& use) const;
+  /// A job, task or array that is over: its row from the history; nothing if it never was. An error
+  /// if that cannot be told now. By slow work only.
+  std::expected<std::optional<SettledJob>, Complaint> settled(JobId id) const;
+  /// `use` gets the row of what is over. Who may not see it, or asks for what never was, is
+  /// answered here; so is everyone while the history lags. By slow work only.
+  void with_settled(const CallPtr& call, JobId id,
+                    const std::function<void(const SettledJob&)>& use);
 
   // Commands
   void ask(const CallPtr& call, Message message,
@@ -117,7 +151,12 @@ class Api {
   void balance(const CallPtr& call, const std::string& project);
   void project_statement(const CallPtr& call, const std::string& project);
   void statement(const CallPtr& call);
+  bool sees_any(const Caller& caller, std::string_view kind) const;
   void list(const CallPtr& call, std::string_view kind);
+  void one(const CallPtr& call, std::string_view kind);
+  void prices_of_pool(const CallPtr& call);
+  void journal(const CallPtr& call);
+  void describe(const CallPtr& call);
   void fleet(const CallPtr& call);
   void whoami(const CallPtr& call);
   void events(const CallPtr& call);
@@ -132,8 +171,6 @@ class Api {
   }
   bool may_see(const Caller& caller, std::string_view project) const;
   bool may_see(const World& world, const Caller& caller, const Happening& what) const;
-  /// A job or array that is over, from the history. To be called by slow work.
-  std::optional<SettledJob> settled(JobId job);
 
   /// Questions wait for files or walk many rows; forecasts copy the World and play it forward,
   /// which can take seconds, so that they never have all the threads.
@@ -146,6 +183,12 @@ class Api {
   std::function<net::Response()> metrics_;
   bool secure_ = false;
   JsonDocument document_;  // the I/O thread's
+  const std::vector<Route> routes_ = routes();
+  struct Address {
+    std::vector<std::string> segments;
+    const Route* route = nullptr;
+  };
+  std::map<std::string, std::vector<Address>, std::less<>> by_noun_;  // their second segment
 
   std::mutex mutex_;
   std::condition_variable wake_;
@@ -173,6 +216,9 @@ std::optional<Complaint> read_declaration(std::string_view kind, JsonValue body,
                                           Command& command);
 bool is_kind(std::string_view kind);
 
+/// api/openapi.yaml, put into the program when it was built.
+std::string_view openapi_yaml();
+
 /// Reads a job as POST /v1/jobs takes it. `blob` is filled if there is something to run.
 std::optional<Complaint> read_job(JsonValue body, Arena& arena, SubmitJob& command,
                                   std::optional<Blob>& blob, Need run);
@@ -181,8 +227,22 @@ void write_job(JsonWriter& out, const World& world, JobId id, const Job& job);
 void write_job(JsonWriter& out, const SettledJob& job);
 void write_array(JsonWriter& out, const World& world, JobId id, const JobArray& array);
 
+/// The state and the project of a job, task or array that is not over, or nothing.
+std::optional<JobState> live_state(const World& world, JobId id);
+ProjectId live_project(const World& world, JobId id);
+
 /// The scope of a job that is over.
 Scope scope_of(const World& world, const SettledJob& job);
+
+template <class Value>
+void member_or_null(JsonWriter& out, std::string_view name, bool there, const Value& value) {
+  out.key(name);
+  if (there) {
+    out.value(value);
+  } else {
+    out.null();
+  }
+}
 
 /// Sums over shares, as balances and statements show them.
 struct Sums {

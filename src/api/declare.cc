@@ -196,16 +196,11 @@ std::optional<Complaint> read_declaration(std::string_view kind, JsonValue body,
 void Api::declare(const CallPtr& call, std::string_view kind) {
   const auto id = request_id(call);
   if (!id) return;
-  const auto body = document_.parse(call->request.body);
+  const auto body = body_of(call);
+  if (!body) return;
   Message message;
-  if (!body) {
-    return call->reply(
-        problem(Complaint{400, "malformed_request", "the body is not JSON: " + body.error().what,
-                          "本文が JSON ではありません：" + body.error().what},
-                call->caller.language));
-  }
   if (auto complaint = read_declaration(kind, *body, message.texts, message.asked.command)) {
-    return call->reply(problem(*complaint, call->caller.language));
+    return call->deny(*complaint);
   }
   message.asked.request = *id;
   const std::string name(name_in(*body));
@@ -232,14 +227,9 @@ struct Sequence {
 void Api::apply_all(const CallPtr& call) {
   // A key is read but not needed: declaring the same things twice changes nothing.
   if (!request_id(call)) return;
-  const auto body = document_.parse(call->request.body);
-  const auto refuse_all = [&](const Complaint& c) {
-    call->reply(problem(c, call->caller.language));
-  };
-  if (!body) {
-    return refuse_all({400, "malformed_request", "the body is not JSON: " + body.error().what,
-                       "本文が JSON ではありません：" + body.error().what});
-  }
+  const auto body = body_of(call);
+  if (!body) return;
+  const auto refuse_all = [&](const Complaint& c) { call->deny(c); };
   Arena scratch;
   Fields top(*body, scratch);
   const JsonValue items = top.object("items", Need::required);

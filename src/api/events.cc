@@ -504,9 +504,6 @@ std::uint64_t EventHub::last() const {
 // ---- the door ----
 
 void Api::events(const CallPtr& call) {
-  const auto refuse_it = [&](const Complaint& complaint) {
-    call->reply(problem(complaint, call->caller.language));
-  };
   EventFilter filter;
   std::optional<Place> from;
   std::string project;
@@ -514,15 +511,15 @@ void Api::events(const CallPtr& call) {
     if (name == "since") {
       from = parse_place(value);
       if (!from) {
-        return refuse_it(invalid_field("since", "expected SEQUENCE or SEQUENCE.INDEX",
-                                       "「番号」または「番号.番号」の形で指定してください"));
+        return call->deny(invalid_field("since", "expected SEQUENCE or SEQUENCE.INDEX",
+                                        "「番号」または「番号.番号」の形で指定してください"));
       }
     } else if (name == "project") {
       project = value;
     } else if (name == "job") {
       const auto number = parse_decimal(value, 0);
       if (!number || *number <= 0) {
-        return refuse_it(
+        return call->deny(
             invalid_field("job", "expected a job's id", "ジョブ番号を指定してください"));
       }
       filter.job = JobId{static_cast<std::uint64_t>(*number)};
@@ -533,24 +530,20 @@ void Api::events(const CallPtr& call) {
         at = comma + 1;
         const auto found = std::ranges::find(event_names, kind);
         if (found == event_names.end()) {
-          return refuse_it(invalid_field(
+          return call->deny(invalid_field(
               "kinds", "there is no kind of event " + kind + "; docs/api.md lists them",
               "「" + kind + "」というイベントの種類はありません。docs/api.md に一覧があります"));
         }
         filter.kinds |= std::uint64_t{1} << (found - event_names.begin());
       }
-    } else {
-      return refuse_it(
-          invalid_field(name, "no such filter; there are since, project, job, kinds",
-                        "そのような条件はありません。since、project、job、kinds が使えます"));
     }
   }
   // The header counts: a browser that comes back sends the address as it was, with the header.
   if (const std::string_view last = call->request.header("Last-Event-ID"); !last.empty()) {
     from = parse_place(last);
     if (!from) {
-      return refuse_it(invalid_field("Last-Event-ID", "expected SEQUENCE or SEQUENCE.INDEX",
-                                     "「番号」または「番号.番号」の形で指定してください"));
+      return call->deny(invalid_field("Last-Event-ID", "expected SEQUENCE or SEQUENCE.INDEX",
+                                      "「番号」または「番号.番号」の形で指定してください"));
     }
   }
   if (!project.empty()) {
@@ -560,8 +553,7 @@ void Api::events(const CallPtr& call) {
           found != world.index.projects.end() && may_see(world, call->caller, found->second);
       return there ? found->second : ProjectId{};
     });
-    if (!filter.project)
-      return call->reply(problem(refuse(Reason::unknown_project), call->caller.language));
+    if (!filter.project) return call->deny(refuse(Reason::unknown_project));
   }
   const auto begin = [this, call, filter, from] {
     auto reader = [this, token = token_hash(call->request), language = call->caller.language](
@@ -582,10 +574,9 @@ void Api::events(const CallPtr& call) {
     auto stream = hub_.open(from, filter, std::move(reader));
     if (!stream) {
       const std::string last = std::to_string(hub_.last());
-      return call->reply(problem(
-          invalid_field("since", "nothing has happened there yet; the last record is " + last,
-                        "まだ存在しない位置です。最新の記録は " + last + " です"),
-          call->caller.language));
+      return call->deny(invalid_field("since",
+                                      "nothing has happened there yet; the last record is " + last,
+                                      "まだ存在しない位置です。最新の記録は " + last + " です"));
     }
     net::Response response{.content_type = "text/event-stream; charset=utf-8",
                            .body = ": tenbin\nretry: 2000\n\n",
@@ -599,14 +590,9 @@ void Api::events(const CallPtr& call) {
     if (!of) return std::nullopt;
     return may_see(world, call->caller, of);
   });
-  const auto unknown = [call] {
-    call->reply(problem(refuse(Reason::unknown_job), call->caller.language));
-  };
-  if (there) return *there ? begin() : unknown();
-  slowly([this, call, filter, begin, unknown] {
-    const auto row = settled(filter.job);
-    if (!row || !may_see(call->caller, row->project)) return unknown();
-    begin();
+  if (there) return *there ? begin() : call->deny(refuse(Reason::unknown_job));
+  slowly([this, call, filter, begin] {
+    with_settled(call, filter.job, [&](const SettledJob&) { begin(); });
   });
 }
 
@@ -617,8 +603,7 @@ bool Api::may_see(const World& world, const Caller& caller, const Happening& wha
     case Audience::project:
       return what.project ? may_see(world, caller, what.project)
                           : may_see(world, caller, Question::journal);
-    case Audience::person:
-      return may_see(world, caller, Question::tokens, {.owner = what.person});
+    case Audience::person: return may_see(world, caller, Question::tokens, {.owner = what.person});
     case Audience::all_seeing: return may_see(world, caller, Question::journal);
     case Audience::nobody: return false;
   }

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "api/api.h"
+#include "api/row_digest.h"
 #include "codec/hash.h"
 #include "codec/index_list.h"
 #include "codec/spec.h"
@@ -20,34 +21,8 @@ constexpr std::uint64_t predicted_jobs_max =
     20'000;  // larger queues would take too long to play forward
 constexpr std::size_t predicted_instants_max = 5'000;
 
-template <class Value>
-void member_or_null(JsonWriter& out, std::string_view name, bool there, const Value& value) {
-  out.key(name);
-  if (there) {
-    out.value(value);
-  } else {
-    out.null();
-  }
-}
-
 std::string_view state_text(JobState state) {
   return enum_names(JobState{})[static_cast<std::size_t>(state)];
-}
-
-/// Where a job, task or array is that is not over, or nothing.
-std::optional<JobState> live_state(const World& world, JobId id) {
-  if (const JobArray* array = find_array(world, id)) {
-    if (array->ended != Instant{}) return std::nullopt;
-    return state_of(world, *array);
-  }
-  const JobId row = row_of(world, id);
-  if (!row) return std::nullopt;
-  return world.jobs.at(row).state;
-}
-
-/// The project of what is not over, or none.
-ProjectId live_project(const World& world, JobId id) {
-  return live_state(world, id) ? project_of(world, id) : ProjectId{};
 }
 
 void write_conditions(JsonWriter& out, const Job& job) {
@@ -113,6 +88,20 @@ bool read_flag(Fields& f, std::string_view name) {
 }
 
 }  // namespace
+
+std::optional<JobState> live_state(const World& world, JobId id) {
+  if (const JobArray* array = find_array(world, id)) {
+    if (array->ended != Instant{}) return std::nullopt;
+    return state_of(world, *array);
+  }
+  const JobId row = row_of(world, id);
+  if (!row) return std::nullopt;
+  return world.jobs.at(row).state;
+}
+
+ProjectId live_project(const World& world, JobId id) {
+  return live_state(world, id) ? project_of(world, id) : ProjectId{};
+}
 
 std::optional<Complaint> read_job(JsonValue body, Arena& arena, SubmitJob& c,
                                   std::optional<Blob>& blob, Need run) {
@@ -252,17 +241,12 @@ void write_array(JsonWriter& out, const World& world, JobId id, const JobArray& 
 void Api::submit(const CallPtr& call) {
   const auto id = request_id(call);
   if (!id) return;
-  const auto body = document_.parse(call->request.body);
-  if (!body) {
-    return call->reply(
-        problem(Complaint{400, "malformed_request", "the body is not JSON: " + body.error().what,
-                          "本文が JSON ではありません：" + body.error().what},
-                call->caller.language));
-  }
+  const auto body = body_of(call);
+  if (!body) return;
   Message message;
   SubmitJob command;
   if (auto complaint = read_job(*body, message.texts, command, message.blob, Need::required)) {
-    return call->reply(problem(*complaint, call->caller.language));
+    return call->deny(*complaint);
   }
   message.asked.request = *id;
   message.asked.command = command;
@@ -290,11 +274,6 @@ void Api::submit(const CallPtr& call) {
 void Api::change(const CallPtr& call, JobId job, const Command& command) {
   const auto id = request_id(call);
   if (!id) return;
-  const auto unknown = [call] {
-    call->reply(problem(refuse(Reason::unknown_job), call->caller.language));
-  };
-  const ProjectId project =
-      live_.read([&](const World& world) { return live_project(world, job); });
   const auto ask_it = [this, call, id = *id, job, command] {
     Message message;
     message.asked.request = id;
@@ -308,33 +287,47 @@ void Api::change(const CallPtr& call, JobId job, const Command& command) {
       return ok(std::move(text));
     });
   };
-  if (project) {
-    const bool seen =
-        live_.read([&](const World& world) { return may_see(world, call->caller, project); });
-    return seen ? ask_it() : unknown();
-  }
-  if (call->caller.sees_all()) return ask_it();
+  const Where where = look_at_job(call->caller, job, [](const World&) {});
+  if (where == Where::hidden) return call->deny(refuse(Reason::unknown_job));
+  if (where == Where::living || call->caller.sees_all()) return ask_it();
   // That a job was there and is over is for those who may see it.
-  slowly([this, call, job, unknown, ask_it] {
-    const auto row = settled(job);
-    if (!row || !may_see(call->caller, row->project)) return unknown();
-    ask_it();
-  });
+  slowly(
+      [this, call, job, ask_it] { with_settled(call, job, [&](const SettledJob&) { ask_it(); }); });
 }
 
 // ---- questions ----
 
-std::optional<SettledJob> Api::settled(JobId id) {
-  live_.catch_up_history();
-  if (auto row = live_.history().job(id.value); row && *row) return std::move(**row);
+Api::Where Api::look_at_job(const Caller& caller, JobId id,
+                            const std::function<void(const World&)>& use) const {
+  return live_.read([&](const World& world) {
+    const ProjectId project = live_project(world, id);
+    if (!project) return Where::gone;
+    if (!may_see(world, caller, project)) return Where::hidden;
+    use(world);
+    return Where::living;
+  });
+}
+
+std::expected<std::optional<SettledJob>, Complaint> Api::settled(JobId id) const {
+  auto row = live_.history().job(id.value);
+  if (row && !*row) {
+    // Ids that were never given need no history to be told apart.
+    const bool given = live_.read([&](const World& world) { return id < world.jobs.next_id(); });
+    if (!given) return std::nullopt;
+    if (!live_.catch_up_history()) return std::unexpected(history_behind());
+    row = live_.history().job(id.value);
+  }
+  if (!row) return std::unexpected(internal_error());
+  if (*row) return std::move(*row);
   // A task that was cancelled with others before it started has no row of its own.
   JobId array;
   const bool task = live_.read([&](const World& world) {
     return !live_state(world, id) && array_of_task(world, id, array) != nullptr;
   });
   if (!task) return std::nullopt;
-  auto row = live_.history().job(array.value);
-  if (!row || !*row) return std::nullopt;
+  row = live_.history().job(array.value);
+  if (!row) return std::unexpected(internal_error());
+  if (!*row) return std::nullopt;
   SettledJob one = std::move(**row);
   one.job = id.value;
   one.task = static_cast<std::int32_t>(id.value - array.value - 1);
@@ -345,45 +338,64 @@ std::optional<SettledJob> Api::settled(JobId id) {
   return one;
 }
 
+void Api::with_settled(const CallPtr& call, JobId id,
+                       const std::function<void(const SettledJob&)>& use) {
+  const auto row = settled(id);
+  if (!row) return call->deny(row.error());
+  if (!*row || !may_see(call->caller, (*row)->project))
+    return call->deny(refuse(Reason::unknown_job));
+  use(**row);
+}
+
 void Api::job(const CallPtr& call, JobId id) {
-  const auto text = live_.read([&](const World& world) -> std::optional<std::string> {
-    const ProjectId project = live_project(world, id);
-    if (!project) return std::nullopt;
-    if (!may_see(world, call->caller, project)) return std::string();
-    std::string t;
-    JsonWriter out(t);
-    if (const JobArray* array = find_array(world, id)) {
+  std::string text;
+  bool known = false;
+  const Where where = look_at_job(call->caller, id, [&](const World& world) {
+    const JobArray* array = find_array(world, id);
+    Digest digest;
+    digest.add(world.epoch);
+    digest.add(id.value);
+    if (array) {
+      digest.add(world.history);  // it shows sums over all its tasks
+    } else {
+      const JobId row = row_of(world, id);
+      const Job& job = world.jobs.at(row);
+      digest.add(row.value);
+      add_row(digest, job);
+      if (job.promised) add_row(digest, world.pools.at(job.promised).promise.at);
+    }
+    known = unchanged(call, digest.value());
+    if (known) return;
+    JsonWriter out(text);
+    if (array) {
       write_array(out, world, id, *array);
     } else {
       write_job(out, world, id, world.jobs.at(row_of(world, id)));
     }
-    return t;
   });
-  const auto unknown = [call] {
-    call->reply(problem(refuse(Reason::unknown_job), call->caller.language));
-  };
-  if (text) return text->empty() ? unknown() : call->reply(ok(*text));
-  slowly([this, call, id, unknown] {
-    const auto row = settled(id);
-    if (!row || !may_see(call->caller, row->project)) return unknown();
-    std::string t;
-    JsonWriter out(t);
-    write_job(out, *row);
-    call->reply(ok(std::move(t)));
+  if (known) return;
+  if (where == Where::hidden) return call->deny(refuse(Reason::unknown_job));
+  if (where == Where::living) return call->reply(ok(std::move(text)));
+  slowly([this, call, id] {
+    with_settled(call, id, [&](const SettledJob& job) {
+      Digest digest;
+      digest.add(live_.read([](const World& world) { return world.epoch; }));
+      digest.add(id.value);
+      digest.add(job.state);
+      digest.add(static_cast<std::uint64_t>(job.charged.count));
+      if (unchanged(call, digest.value())) return;
+      std::string t;
+      JsonWriter out(t);
+      write_job(out, job);
+      call->reply(ok(std::move(t)));
+    });
   });
 }
 
 void Api::wait_for_job(const CallPtr& call, JobId id) {
-  std::int64_t timeout = 30'000;
-  if (const std::string* given = net::find_parameter(call->query, "timeout_ms")) {
-    const auto number = parse_decimal(*given, 0);
-    if (!number || *number < 0 || *number > 300'000) {
-      return call->reply(problem(
-          invalid_field("timeout_ms", "expected 0 to 300000", "0～300000 を指定してください"),
-          call->caller.language));
-    }
-    timeout = *number;
-  }
+  Query query(call->query);
+  const std::int64_t timeout = query.integer("timeout_ms", 0, 300'000, 30'000);
+  if (query.finish()) return call->deny(*query.finish());
   {
     // The lock first: a job that ends now is seen by `seen` after this waiter is there.
     const std::lock_guard lock(mutex_);
@@ -440,125 +452,6 @@ void Api::seen(std::span<const Event> events) {
   }
 }
 
-void Api::jobs(const CallPtr& call) {
-  HistoryQuery query;
-  const auto parameter = [&](std::string_view name) {
-    const std::string* value = net::find_parameter(call->query, name);
-    return value ? *value : std::string();
-  };
-  for (const auto& [name, value] : call->query) {
-    if (name != "project" && name != "person" && name != "state" && name != "before" &&
-        name != "limit") {
-      return call->reply(problem(
-          invalid_field(
-              name, "no such filter; there are project, person, state, before, limit",
-              "そのような条件はありません。project、person、state、before、limit が使えます"),
-          call->caller.language));
-    }
-  }
-  query.project = parameter("project");
-  query.person = parameter("person");
-  query.state = parameter("state");
-  const auto number = [&](std::string_view name, std::int64_t least, std::int64_t most,
-                          std::int64_t otherwise) {
-    const std::string text = parameter(name);
-    if (text.empty()) return otherwise;
-    const auto n = parse_decimal(text, 0);
-    return n && *n >= least && *n <= most ? *n : std::int64_t{-1};
-  };
-  const std::int64_t limit = number("limit", 1, 1'000, 100),
-                     before = number("before", 1, INT64_MAX, INT64_MAX);
-  if (limit < 0 || before < 0) {
-    return call->reply(problem(
-        invalid_field(limit < 0 ? "limit" : "before", "expected a whole number, limit at most 1000",
-                      "整数を指定してください（limit は 1000 まで）"),
-        call->caller.language));
-  }
-  query.limit = static_cast<std::size_t>(limit);
-  query.before = before == INT64_MAX ? 0 : static_cast<std::uint64_t>(before);
-  slowly([this, call, query, before] {
-    struct Item {
-      std::uint64_t id;
-      std::string text;
-    };
-    std::vector<Item> items;
-    // Members see their own projects: a list over all of them asks for each.
-    std::vector<std::string> projects{query.project};
-    live_.read([&](const World& world) {
-      if (!call->caller.sees_all() && query.project.empty()) {
-        projects.clear();
-        world.projects.each([&](ProjectId id, const Project& p) {
-          if (may_see(world, call->caller, id)) projects.push_back(p.name);
-        });
-      }
-      const auto matches = [&](JobId id, ProjectId project, PersonId by, JobState state) {
-        if (id.value >= static_cast<std::uint64_t>(before) ||
-            !may_see(world, call->caller, project))
-          return false;
-        if (!query.project.empty() && world.projects.at(project).name != query.project)
-          return false;
-        if (!query.state.empty() && state_text(state) != query.state) return false;
-        const Person* person = world.persons.find(by);
-        return query.person.empty() || (person && person->name == query.person);
-      };
-      // One line for an array, and one for each of its tasks that has started.
-      std::vector<JobId> ids;
-      for (const auto& [id, array] : world.arrays) {
-        if (array.ended != Instant{}) continue;
-        const Job& job = world.jobs.at(*array.rows.begin());
-        if (matches(id, array.project, job.person, state_of(world, array))) ids.push_back(id);
-      }
-      world.jobs.each([&](JobId id, const Job& job) {
-        if (job.array && job.attempt == 0) return;
-        if (!matches(id, job.project, job.person, job.state)) return;
-        ids.push_back(id);
-      });
-      std::ranges::sort(ids);
-      const std::size_t from = ids.size() - std::min(ids.size(), query.limit);
-      for (std::size_t i = from; i < ids.size(); ++i) {
-        std::string text;
-        JsonWriter out(text);
-        if (const JobArray* array = find_array(world, ids[i])) {
-          write_array(out, world, ids[i], *array);
-        } else {
-          write_job(out, world, ids[i], world.jobs.at(ids[i]));
-        }
-        items.push_back({ids[i].value, std::move(text)});
-      }
-    });
-    live_.catch_up_history();  // after that look: what had left the World by then is found here
-    for (const std::string& project : projects) {
-      if (!call->caller.sees_all() && !may_see(call->caller, project)) continue;
-      HistoryQuery one = query;
-      one.project = project;
-      const auto settled = live_.history().jobs(one);
-      if (!settled) return call->reply(server_problem(500, "internal_error"));
-      for (const SettledJob& job : *settled) {
-        std::string text;
-        JsonWriter out(text);
-        write_job(out, job);
-        items.push_back({job.job, std::move(text)});
-      }
-    }
-    // A job that ended between the two looks is in both: the settled one, added later, is newer.
-    std::ranges::reverse(items);
-    std::ranges::stable_sort(items, std::ranges::greater{}, &Item::id);
-    const auto repeated = std::ranges::unique(items, {}, &Item::id);
-    items.erase(repeated.begin(), repeated.end());
-    const bool more = items.size() >= query.limit;
-    if (more) items.resize(query.limit);
-    std::string body;
-    JsonWriter out(body);
-    out.begin_object().key("items").begin_array();
-    for (const Item& item : items) out.raw(item.text);
-    out.end_array();
-    member_or_null(out, "next", more && !items.empty(),
-                   more && !items.empty() ? items.back().id : 0);
-    out.end_object();
-    call->reply(ok(std::move(body)));
-  });
-}
-
 Scope scope_of(const World& world, const SettledJob& job) {
   const auto project = world.index.projects.find(job.project);
   const auto person = world.index.persons.find(job.person);
@@ -567,221 +460,219 @@ Scope scope_of(const World& world, const SettledJob& job) {
 }
 
 void Api::quote(const CallPtr& call) {
-  const auto body = document_.parse(call->request.body);
-  if (!body) {
-    return call->reply(
-        problem(Complaint{400, "malformed_request", "the body is not JSON: " + body.error().what,
-                          "本文が JSON ではありません：" + body.error().what},
-                call->caller.language));
-  }
+  const auto body = body_of(call);
+  if (!body) return;
   auto message = std::make_shared<Message>();
   SubmitJob command;
   if (auto complaint = read_job(*body, message->texts, command, message->blob, Need::optional)) {
-    return call->reply(problem(*complaint, call->caller.language));
+    return call->deny(*complaint);
   }
   message->asked = {.by = call->caller.person, .command = command};
-  slowly([this, call, message, command] {
-    struct Option {
-      std::string region, pool;
-      Rate rate;
-      Credits cost;
-      PoolId id;
-    };
-    std::vector<Option> options;
-    std::unique_ptr<World> copy;
-    Facts facts;
-    JobId first;
-    Credits held;
-    const Instant now = live_.now();
-    const Decision decision = live_.read([&](const World& world) {
-      const Decision d = consider(world, message->asked, std::max(now, world.now), facts);
-      if (!d) return d;
-      first = JobId{*d};
-      PoolSet pools;
-      PriceId prices;
-      if (const auto* queued = std::get_if<JobQueued>(&facts[0])) {
-        held = queued->held;
-        pools = queued->pools;
-        prices = queued->prices;
-      } else {
-        const auto& array = std::get<ArrayQueued>(facts[0]);
-        for (const TaskPart& part : array.parts)
-          held += Credits{part.held.count * std::int64_t{part.tasks}};
-        pools = array.pools;
-        prices = array.prices;
-        first = JobId{first.value + 1};
-      }
-      world.pools.each([&](PoolId id, const Pool& pool) {
-        if (!pools.has(id)) return;
-        const Rate rate = rate_of(world, pool, command.shape, prices).value_or(Rate{});
-        const Wide cost = Wide{price(command.time_limit, rate).count} * command.tasks;
-        options.push_back({world.regions.at(pool.region).name, pool.name, rate,
-                           Credits{static_cast<std::int64_t>(std::min<Wide>(cost, INT64_MAX))},
-                           id});
-      });
-      if (world.jobs.size() <= predicted_jobs_max)
-        copy = std::make_unique<World>(without_requests(world));
-      return d;
-    });
-    if (!decision) return call->reply(problem(decision.error(), call->caller.language));
-    std::optional<Prediction> prediction;
-    if (copy) {
-      const Instant at = std::max(now, copy->now);
-      facts.clear();
-      static_cast<void>(apply(*copy, message->asked, at, facts));
-      prediction = predict_start(std::move(*copy), first, at, predicted_instants_max);
-    }
-    std::ranges::stable_sort(options, {}, &Option::cost);
-    std::string text;
-    JsonWriter out(text);
-    out.begin_object().member("held", text_of(held)).key("options").begin_array();
-    for (const Option& o : options) {
-      // The prediction is for the whole job, so it names one of the places.
-      const bool here = prediction && prediction->pool == o.id;
-      const bool at_once = here && prediction->at <= now;
-      out.begin_object().member("region", o.region).member("pool", o.pool);
-      out.member("rate_per_hour", format_decimal(o.rate.count, 6)).member("cost", text_of(o.cost));
-      out.member("starts", at_once ? "now" : here ? "later" : "unknown");
-      member_or_null(out, "at", here,
-                     here ? text_of(std::max(prediction->at, now)) : std::string());
-      out.end_object();
-    }
-    out.end_array().end_object();
-    call->reply(ok(std::move(text)));
-  }, Slow::forecast);
+  slowly(
+      [this, call, message, command] {
+        struct Option {
+          std::string region, pool;
+          Rate rate;
+          Credits cost;
+          PoolId id;
+        };
+        std::vector<Option> options;
+        std::unique_ptr<World> copy;
+        Facts facts;
+        JobId first;
+        Credits held;
+        const Instant now = live_.now();
+        const Decision decision = live_.read([&](const World& world) {
+          const Decision d = consider(world, message->asked, std::max(now, world.now), facts);
+          if (!d) return d;
+          first = JobId{*d};
+          PoolSet pools;
+          PriceId prices;
+          if (const auto* queued = std::get_if<JobQueued>(&facts[0])) {
+            held = queued->held;
+            pools = queued->pools;
+            prices = queued->prices;
+          } else {
+            const auto& array = std::get<ArrayQueued>(facts[0]);
+            for (const TaskPart& part : array.parts)
+              held += Credits{part.held.count * std::int64_t{part.tasks}};
+            pools = array.pools;
+            prices = array.prices;
+            first = JobId{first.value + 1};
+          }
+          world.pools.each([&](PoolId id, const Pool& pool) {
+            if (!pools.has(id)) return;
+            const Rate rate = rate_of(world, pool, command.shape, prices).value_or(Rate{});
+            const Wide cost = Wide{price(command.time_limit, rate).count} * command.tasks;
+            options.push_back({world.regions.at(pool.region).name, pool.name, rate,
+                               Credits{static_cast<std::int64_t>(std::min<Wide>(cost, INT64_MAX))},
+                               id});
+          });
+          if (world.jobs.size() <= predicted_jobs_max)
+            copy = std::make_unique<World>(without_requests(world));
+          return d;
+        });
+        if (!decision) return call->deny(decision.error());
+        std::optional<Prediction> prediction;
+        if (copy) {
+          const Instant at = std::max(now, copy->now);
+          facts.clear();
+          static_cast<void>(apply(*copy, message->asked, at, facts));
+          prediction = predict_start(std::move(*copy), first, at, predicted_instants_max);
+        }
+        std::ranges::stable_sort(options, {}, &Option::cost);
+        std::string text;
+        JsonWriter out(text);
+        out.begin_object().member("held", text_of(held)).key("options").begin_array();
+        for (const Option& o : options) {
+          // The prediction is for the whole job, so it names one of the places.
+          const bool here = prediction && prediction->pool == o.id;
+          const bool at_once = here && prediction->at <= now;
+          out.begin_object().member("region", o.region).member("pool", o.pool);
+          out.member("rate_per_hour", format_decimal(o.rate.count, 6))
+              .member("cost", text_of(o.cost));
+          out.member("starts", at_once ? "now" : here ? "later" : "unknown");
+          member_or_null(out, "at", here,
+                         here ? text_of(std::max(prediction->at, now)) : std::string());
+          out.end_object();
+        }
+        out.end_array().end_object();
+        call->reply(ok(std::move(text)));
+      },
+      Slow::forecast);
 }
 
 void Api::explain(const CallPtr& call, JobId id) {
-  slowly([this, call, id] {
-    struct Words {
-      std::string code, en, ja;
-    };
-    std::unique_ptr<World> copy;
-    JobId row, asked = id;
-    bool predict = false;
-    std::optional<Words> words = live_.read([&](const World& world) -> std::optional<Words> {
-      const ProjectId project = live_project(world, id);
-      if (!project || !may_see(world, call->caller, project)) return std::nullopt;
-      // Of an array: its task that runs, or the one that is to start next.
-      const JobArray* array = find_array(world, id);
-      row = array ? *array->rows.begin() : row_of(world, id);
-      if (array) asked = row;
-      const Job* job = &world.jobs.at(row);
-      const std::string shape = shape_text(job->shape);
-      switch (job->state) {
-        case JobState::running:
-          return Words{"running",
-                       "It runs; it ends no later than " + text_of(job->expected_end()) + ".",
-                       "実行中です。遅くとも " + text_of(job->expected_end()) + " に終わります。"};
-        case JobState::stopping:
-          return Words{"stopping", "It was asked to stop and is ending.",
-                       "停止の要求を受け、終了処理中です。"};
-        case JobState::on_hold:
-          return Words{
-              "on_hold",
-              "It is on hold until it is released: tenbin job release " + std::to_string(id.value) +
-                  ".",
-              "保留中です。tenbin job release " + std::to_string(id.value) + " で解除できます。"};
-        case JobState::blocked: {
-          predict = !job->never;
-          if (job->never) {
-            return Words{"dependency_never_met",
-                         "What it was to come after ended otherwise; it is being cancelled.",
-                         "先行ジョブが条件どおりに終わらなかったため、取り消されます。"};
+  slowly(
+      [this, call, id] {
+        struct Words {
+          std::string code, en, ja;
+        };
+        std::unique_ptr<World> copy;
+        JobId row, asked = id;
+        bool predict = false;
+        std::optional<Words> words = live_.read([&](const World& world) -> std::optional<Words> {
+          const ProjectId project = live_project(world, id);
+          if (!project || !may_see(world, call->caller, project)) return std::nullopt;
+          // Of an array: its task that runs, or the one that is to start next.
+          const JobArray* array = find_array(world, id);
+          row = array ? *array->rows.begin() : row_of(world, id);
+          if (array) asked = row;
+          const Job* job = &world.jobs.at(row);
+          const std::string shape = shape_text(job->shape);
+          switch (job->state) {
+            case JobState::running:
+              return Words{
+                  "running", "It runs; it ends no later than " + text_of(job->expected_end()) + ".",
+                  "実行中です。遅くとも " + text_of(job->expected_end()) + " に終わります。"};
+            case JobState::stopping:
+              return Words{"stopping", "It was asked to stop and is ending.",
+                           "停止の要求を受け、終了処理中です。"};
+            case JobState::on_hold:
+              return Words{"on_hold",
+                           "It is on hold until it is released: tenbin job release " +
+                               std::to_string(id.value) + ".",
+                           "保留中です。tenbin job release " + std::to_string(id.value) +
+                               " で解除できます。"};
+            case JobState::blocked: {
+              predict = !job->never;
+              if (job->never) {
+                return Words{"dependency_never_met",
+                             "What it was to come after ended otherwise; it is being cancelled.",
+                             "先行ジョブが条件どおりに終わらなかったため、取り消されます。"};
+              }
+              if (job->after.empty()) {
+                const std::string most = std::to_string(world.arrays.at(job->array).at_once);
+                return Words{
+                    "tasks_at_once", "As many tasks of its array run as may at once: " + most + ".",
+                    "同じ配列のタスクが同時実行数の上限（" + most + " 件）まで実行中です。"};
+              }
+              std::string jobs;
+              for (const After& after : job->after)
+                jobs += (jobs.empty() ? "" : ", ") + std::to_string(after.job.value);
+              return Words{"waits_for_jobs", "It comes after what is not over yet: " + jobs + ".",
+                           "先行ジョブ " + jobs + " の終了を待っています。"};
+            }
+            case JobState::queued: break;
+            case JobState::completed:
+            case JobState::failed:
+            case JobState::cancelled:
+            case JobState::time_limit: return std::nullopt;
           }
-          if (job->after.empty()) {
-            const std::string most = std::to_string(world.arrays.at(job->array).at_once);
-            return Words{"tasks_at_once",
-                         "As many tasks of its array run as may at once: " + most + ".",
-                         "同じ配列のタスクが同時実行数の上限（" + most + " 件）まで実行中です。"};
+          predict = true;
+          std::uint64_t ahead = 0;
+          for (const auto& [pools, lane] : world.index.lanes) {
+            if ((pools.bits & job->pools.bits) == 0) continue;
+            lane.each([&](const WaitingJob& w) {
+              if (w.job < asked)
+                ahead += std::min(world.jobs.at(w.job).tasks(), asked.value - w.job.value);
+            });
           }
-          std::string jobs;
-          for (const After& after : job->after)
-            jobs += (jobs.empty() ? "" : ", ") + std::to_string(after.job.value);
-          return Words{"waits_for_jobs", "It comes after what is not over yet: " + jobs + ".",
-                       "先行ジョブ " + jobs + " の終了を待っています。"};
-        }
-        case JobState::queued: break;
-        case JobState::completed:
-        case JobState::failed:
-        case JobState::cancelled:
-        case JobState::time_limit: return std::nullopt;
-      }
-      predict = true;
-      std::uint64_t ahead = 0;
-      for (const auto& [pools, lane] : world.index.lanes) {
-        if ((pools.bits & job->pools.bits) == 0) continue;
-        lane.each([&](const WaitingJob& w) {
-          if (w.job < asked)
-            ahead += std::min(world.jobs.at(w.job).tasks(), asked.value - w.job.value);
+          Gpus free, all;
+          std::string pools;
+          world.pools.each([&](PoolId p, const Pool& pool) {
+            if (!job->pools.has(p)) return;
+            free += pool.free;
+            for (const NodeId n : pool.nodes) {
+              if (world.nodes.at(n).state == NodeState::up)
+                all += Gpus{std::int64_t{pool.gpus_per_node} * 1'000};
+            }
+            pools += (pools.empty() ? "" : ", ") + pool.name;
+          });
+          const std::string figures = text_of(free) + " of " + text_of(all);
+          if (ahead > 0) {
+            return Words{"waits_its_turn",
+                         "It waits behind " + std::to_string(ahead) +
+                             (ahead == 1 ? " job" : " jobs") + "; it needs " + shape + ", and " +
+                             figures + " GPUs in service are free in " + pools + ".",
+                         std::to_string(ahead) + " 件のジョブの後です。" + shape + " が必要で、" +
+                             pools + " では稼働中 " + text_of(all) + " GPU のうち " +
+                             text_of(free) + " が空いています。"};
+          }
+          return Words{"waits_for_room",
+                       "It is next and waits for room: it needs " + shape + ", and " + figures +
+                           " GPUs in service are free in " + pools + ".",
+                       "次の順番で、空きを待っています。" + shape + " が必要で、" + pools +
+                           " では稼働中 " + text_of(all) + " GPU のうち " + text_of(free) +
+                           " が空いています。"};
         });
-      }
-      Gpus free, all;
-      std::string pools;
-      world.pools.each([&](PoolId p, const Pool& pool) {
-        if (!job->pools.has(p)) return;
-        free += pool.free;
-        for (const NodeId n : pool.nodes) {
-          if (world.nodes.at(n).state == NodeState::up)
-            all += Gpus{std::int64_t{pool.gpus_per_node} * 1'000};
+        if (predict) {
+          live_.read([&](const World& world) {
+            if (world.jobs.size() <= predicted_jobs_max)
+              copy = std::make_unique<World>(without_requests(world));
+          });
         }
-        pools += (pools.empty() ? "" : ", ") + pool.name;
-      });
-      const std::string figures = text_of(free) + " of " + text_of(all);
-      if (ahead > 0) {
-        return Words{"waits_its_turn",
-                     "It waits behind " + std::to_string(ahead) + (ahead == 1 ? " job" : " jobs") +
-                         "; it needs " + shape + ", and " + figures +
-                         " GPUs in service are free in " + pools + ".",
-                     std::to_string(ahead) + " 件のジョブの後です。" + shape + " が必要で、" +
-                         pools + " では稼働中 " + text_of(all) + " GPU のうち " + text_of(free) +
-                         " が空いています。"};
-      }
-      return Words{"waits_for_room",
-                   "It is next and waits for room: it needs " + shape + ", and " + figures +
-                       " GPUs in service are free in " + pools + ".",
-                   "次の順番で、空きを待っています。" + shape + " が必要で、" + pools +
-                       " では稼働中 " + text_of(all) + " GPU のうち " + text_of(free) +
-                       " が空いています。"};
-    });
-    if (predict) {
-      live_.read([&](const World& world) {
-        if (world.jobs.size() <= predicted_jobs_max)
-          copy = std::make_unique<World>(without_requests(world));
-      });
-    }
-    if (!words) {
-      const auto found = settled(id);
-      if (!found || !may_see(call->caller, found->project)) {
-        return call->reply(problem(refuse(Reason::unknown_job), call->caller.language));
-      }
-      const SettledJob& job = *found;
-      const std::string because = job.reason.empty() ? "" : ", " + job.reason;
-      words = Words{job.state,
-                    "It is over (" + job.state + because + ") since " + text_of(job.ended) +
-                        " and cost " + text_of(job.charged) + " credits.",
-                    text_of(job.ended) + " に終了しました（" + job.state + because + "）。費用は " +
-                        text_of(job.charged) + " クレジットです。"};
-    }
-    std::optional<Prediction> prediction;
-    if (copy) {
-      prediction = predict_start(std::move(*copy), asked, live_.now(), predicted_instants_max);
-      if (prediction) {
-        words->en +=
-            " If all keep their limits it starts no later than " + text_of(prediction->at) + ".";
-        words->ja +=
-            "すべてが制限時間を守れば、遅くとも " + text_of(prediction->at) + " に始まります。";
-      }
-    }
-    std::string text;
-    JsonWriter out(text);
-    out.begin_object().member("code", words->code);
-    out.key("text").begin_object().member("en", words->en).member("ja", words->ja).end_object();
-    member_or_null(out, "expected_start", prediction.has_value(),
-                   prediction ? text_of(prediction->at) : std::string());
-    out.end_object();
-    call->reply(ok(std::move(text)));
-  }, Slow::forecast);
+        if (!words) {
+          with_settled(call, id, [&](const SettledJob& job) {
+            const std::string because = job.reason.empty() ? "" : ", " + job.reason;
+            words = Words{job.state,
+                          "It is over (" + job.state + because + ") since " + text_of(job.ended) +
+                              " and cost " + text_of(job.charged) + " credits.",
+                          text_of(job.ended) + " に終了しました（" + job.state + because +
+                              "）。費用は " + text_of(job.charged) + " クレジットです。"};
+          });
+          if (!words) return;  // it was answered
+        }
+        std::optional<Prediction> prediction;
+        if (copy) {
+          prediction = predict_start(std::move(*copy), asked, live_.now(), predicted_instants_max);
+          if (prediction) {
+            words->en += " If all keep their limits it starts no later than " +
+                         text_of(prediction->at) + ".";
+            words->ja +=
+                "すべてが制限時間を守れば、遅くとも " + text_of(prediction->at) + " に始まります。";
+          }
+        }
+        std::string text;
+        JsonWriter out(text);
+        out.begin_object().member("code", words->code);
+        out.key("text").begin_object().member("en", words->en).member("ja", words->ja).end_object();
+        member_or_null(out, "expected_start", prediction.has_value(),
+                       prediction ? text_of(prediction->at) : std::string());
+        out.end_object();
+        call->reply(ok(std::move(text)));
+      },
+      Slow::forecast);
 }
 
 }  // namespace tenbin

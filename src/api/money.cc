@@ -1,5 +1,7 @@
 #include <algorithm>
+#include <array>
 #include <map>
+#include <ranges>
 #include <set>
 
 #include "api/api.h"
@@ -97,15 +99,31 @@ void Api::balance(const CallPtr& call, const std::string& name) {
     out.end_object();
     return body;
   });
-  call->reply(text ? ok(*text) : problem(refuse(Reason::unknown_project), call->caller.language));
+  if (!text) return call->deny(refuse(Reason::unknown_project));
+  call->reply(ok(*text));
 }
 
 void Api::project_statement(const CallPtr& call, const std::string& name) {
-  slowly([this, call, name] {
+  Query query(call->query);
+  static constexpr std::array<std::string_view, 1> oldest_first{"at"};
+  const Page page = read_page(query, call->request, call->query, oldest_first, 100);
+  ChargeQuery wanted{.project = name,
+                     .from = query.instant("from", Instant{0}),
+                     .to = query.instant("to", Instant{INT64_MAX}),
+                     .limit = page.limit + 1};
+  if (wanted.to <= wanted.from)
+    query.complain("to", "must come after from", "from より後の日時を指定してください");
+  if (const std::size_t dot = page.after.find('.'); dot != std::string::npos) {
+    wanted.after_at = Instant{parse_decimal(page.after.substr(0, dot), 0).value_or(0)};
+    wanted.after_sequence =
+        static_cast<std::uint64_t>(parse_decimal(page.after.substr(dot + 1), 0).value_or(0));
+  }
+  if (query.finish()) return call->deny(*query.finish());
+  slowly([this, call, name, page, wanted] {
     std::string body;
     JsonWriter out(body);
     out.begin_object();
-    bool there = false, adds_up = true;
+    bool there = false, adds_up = true, whole = false;
     std::map<std::pair<std::string, std::string>, Credits> paid;  // funder, grant
     std::set<std::string, std::less<>> grants;                    // whose charges are shown
     Credits spent;
@@ -117,7 +135,9 @@ void Api::project_statement(const CallPtr& call, const std::string& name) {
       write_balance(out, world, call->caller.person, found->second);
       Sums sums;
       Credits allocated;
-      for (const ShareId s : seen_shares(world, call->caller.person, found->second)) {
+      const std::vector<ShareId> seen = seen_shares(world, call->caller.person, found->second);
+      whole = seen.size() == world.projects.at(found->second).shares.size();
+      for (const ShareId s : seen) {
         const Share& share = world.shares.at(s);
         const Lot& lot = world.lots.at(share.lot);
         grants.insert(world.grants.at(lot.grant).name);
@@ -130,43 +150,60 @@ void Api::project_statement(const CallPtr& call, const std::string& name) {
       }
       adds_up = sums.free + sums.held + sums.spent + sums.expired == allocated;
     });
-    if (!there) return call->reply(problem(refuse(Reason::unknown_project), call->caller.language));
+    if (!there) return call->deny(refuse(Reason::unknown_project));
 
     // The lines: each record's charges to lots, gathered by job. What the sums have is there by
     // then.
-    live_.catch_up_history();
+    if (!live_.catch_up_history()) return call->deny(history_behind());
+    auto rows = live_.history().charges(wanted);
+    const auto in_period = live_.history().charged(name, wanted.from, wanted.to);
+    const auto listed = live_.history().charged(name, Instant{0}, Instant{INT64_MAX});
+    if (!rows || !in_period || !listed) return call->deny(internal_error());
+    std::string next;
+    if (rows->size() >= wanted.limit) {  // more may follow
+      const ChargeRow& last = rows->back();
+      next = std::to_string(last.at.ms) + "." + std::to_string(last.sequence);
+    }
+    // The history has no sum of a part of the lots; the ledger has it for all time.
+    out.key("charged");
+    if (whole) {
+      out.value(text_of(*in_period));
+    } else if (wanted.from.ms <= 0 && wanted.to.ms == INT64_MAX) {
+      out.value(text_of(spent));
+    } else {
+      out.null();
+    }
+    std::erase_if(*rows, [&](const ChargeRow& row) { return !grants.contains(row.grant); });
     out.key("lines").begin_array();
-    Credits listed;
-    std::uint64_t after = 0;
-    constexpr std::size_t part = 10'000;
-    for (;;) {
-      auto rows = live_.history().charges(name, after, part);
-      if (!rows) return call->reply(server_problem(500, "internal_error"));
-      const bool last = rows->size() < part;
-      if (!rows->empty()) after = rows->back().sequence;
-      std::erase_if(*rows, [&](const ChargeRow& row) { return !grants.contains(row.grant); });
-      for (std::size_t i = 0; i < rows->size();) {
-        const std::uint64_t job_id = (*rows)[i].job;
-        const auto job = live_.history().job(job_id);
-        Credits charged;
-        std::size_t end = i;
-        while (end < rows->size() && (*rows)[end].job == job_id) charged += (*rows)[end++].amount;
-        out.begin_object().member("at", text_of((*rows)[i].at)).member("job", job_id);
-        out.member("name", job && *job ? (*job)->name : std::string());
-        out.member("state", job && *job ? (*job)->state : std::string());
-        out.member("charged", text_of(charged)).key("parts").begin_array();
-        for (; i < end; ++i) {
-          const ChargeRow& row = (*rows)[i];
-          out.begin_object()
-              .member("grant", row.grant)
-              .member("funder", row.funder)
-              .member("lot", row.lot);
-          out.member("amount", text_of(row.amount)).end_object();
-        }
-        out.end_array().end_object();
-        listed += charged;
+    std::size_t lines = 0;
+    for (std::size_t i = 0; i < rows->size(); ++lines) {
+      // The rows of one record stay together, so a page may have a few lines more.
+      if (lines >= page.limit && (*rows)[i].sequence != (*rows)[i - 1].sequence) {
+        const ChargeRow& last = (*rows)[i - 1];
+        next = std::to_string(last.at.ms) + "." + std::to_string(last.sequence);
+        break;
       }
-      if (last) break;
+      const std::uint64_t job_id = (*rows)[i].job;
+      const auto job = live_.history().job(job_id);
+      Credits charged;
+      std::size_t end = i;
+      while (end < rows->size() && (*rows)[end].job == job_id &&
+             (*rows)[end].sequence == (*rows)[i].sequence) {
+        charged += (*rows)[end++].amount;
+      }
+      out.begin_object().member("at", text_of((*rows)[i].at)).member("job", job_id);
+      out.member("name", job && *job ? (*job)->name : std::string());
+      out.member("state", job && *job ? (*job)->state : std::string());
+      out.member("charged", text_of(charged)).key("parts").begin_array();
+      for (; i < end; ++i) {
+        const ChargeRow& row = (*rows)[i];
+        out.begin_object()
+            .member("grant", row.grant)
+            .member("funder", row.funder)
+            .member("lot", row.lot);
+        out.member("amount", text_of(row.amount)).end_object();
+      }
+      out.end_array().end_object();
     }
     out.end_array().key("paid_by").begin_array();
     Credits paid_sum;
@@ -178,9 +215,12 @@ void Api::project_statement(const CallPtr& call, const std::string& name) {
           .end_object();
       paid_sum += amount;
     }
+    out.end_array();
+    member_or_null(out, "next", !next.empty(), cursor_after(call->request, call->query, next));
     // A job may have ended between the two looks: then the lines are ahead of the sums, never
     // behind.
-    out.end_array().member("adds_up", adds_up && paid_sum == spent && listed >= spent).end_object();
+    out.member("adds_up", adds_up && paid_sum == spent && (!whole || *listed >= spent))
+        .end_object();
     call->reply(ok(std::move(body)));
   });
 }
@@ -188,7 +228,7 @@ void Api::project_statement(const CallPtr& call, const std::string& name) {
 void Api::statement(const CallPtr& call) {
   const bool any = live_.read(
       [&](const World& world) { return may_see(world, call->caller, Question::spending); });
-  if (!any) return call->reply(problem(refuse(Reason::not_permitted), call->caller.language));
+  if (!any) return call->deny(refuse(Reason::not_permitted));
   struct Row {
     Sums sums;
     Credits in_lots, unallocated;
@@ -239,13 +279,10 @@ void Api::statement(const CallPtr& call) {
     world.funders.each([&](FunderId id, const Funder& funder) {
       const Account& account = world.accounts.at(funder.account);
       Row all;
-      bool gives = false;
-      for (const auto& [key, row] : rows) {
-        if (key.first != id) continue;
-        all.add(row);
-        gives = true;
-      }
-      if (!all_funders && !gives) return;
+      const auto first = rows.lower_bound({id, GrantId{}});
+      const auto last = rows.lower_bound({FunderId{id.value + 1}, GrantId{}});
+      for (auto row = first; row != last; ++row) all.add(row->second);
+      if (!all_funders && first == last) return;
       adds_up = adds_up && all.adds_up() && (!all_funders || all.in_lots == account.debits_posted);
       out.begin_object().member("funder", funder.name).member("title", funder.title);
       out.key("promised");
@@ -256,8 +293,7 @@ void Api::statement(const CallPtr& call) {
       }
       write_row(out, all);
       out.key("grants").begin_array();
-      for (const auto& [key, row] : rows) {
-        if (key.first != id) continue;
+      for (const auto& [key, row] : std::ranges::subrange(first, last)) {
         const Grant& grant = world.grants.at(key.second);
         adds_up = adds_up && row.adds_up();
         out.begin_object()

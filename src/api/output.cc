@@ -2,6 +2,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <utility>
 
@@ -21,22 +22,15 @@ constexpr std::int64_t wait_max_ms = 60'000;
 }  // namespace
 
 void Api::output(const CallPtr& call, JobId id) {
-  const auto parameter = [&](std::string_view name) {
-    const std::string* value = net::find_parameter(call->query, name);
-    return value ? parse_decimal(*value, 0).value_or(-1) : std::int64_t{0};
-  };
-  const std::int64_t rank = parameter("rank"), offset = parameter("offset"),
-                     attempt = parameter("attempt"), wait = parameter("wait_ms");
-  const std::string* given = net::find_parameter(call->query, "stream");
-  const std::string stream = given ? *given : "stdout";
-  if (rank < 0 || rank > members_max || offset < 0 || attempt < 0 || attempt > UINT32_MAX ||
-      wait < 0 || wait > wait_max_ms || (stream != "stdout" && stream != "stderr")) {
-    return call->reply(problem(
-        invalid_field("rank, stream, attempt, offset, wait_ms",
-                      "expected whole numbers, wait_ms at most 60000, and stdout or stderr",
-                      "整数（wait_ms は 60000 まで）と stdout または stderr を指定してください"),
-        call->caller.language));
-  }
+  static constexpr std::array<std::string_view, 2> streams{"stdout", "stderr"};
+  Query query(call->query);
+  const std::int64_t rank = query.integer("rank", 0, members_max, 0);
+  const std::int64_t offset = query.integer("offset", 0, INT64_MAX, 0);
+  const std::int64_t attempt = query.integer("attempt", 0, UINT32_MAX, 0);
+  const std::int64_t wait = query.integer("wait_ms", 0, wait_max_ms, 0);
+  std::string stream = query.choice("stream", streams);
+  if (stream.empty()) stream = "stdout";
+  if (query.finish()) return call->deny(*query.finish());
   OutputAsked asked{.call = call,
                     .job = id,
                     .rank = static_cast<int>(rank),
@@ -54,9 +48,11 @@ void Api::output(const CallPtr& call, JobId id) {
       }
     });
     if (!scope.project) {
-      if (const auto row = settled(asked.job)) {
-        live_.read([&](const World& world) { scope = scope_of(world, *row); });
-        if (asked.attempt == 0) asked.attempt = row->attempts;
+      const auto row = settled(asked.job);
+      if (!row) return asked.call->deny(row.error());
+      if (*row) {
+        live_.read([&](const World& world) { scope = scope_of(world, **row); });
+        if (asked.attempt == 0) asked.attempt = (*row)->attempts;
       }
     }
     // Who sees the job but not its work is told so; for others there is no such job.
@@ -65,10 +61,8 @@ void Api::output(const CallPtr& call, JobId id) {
       return std::pair(scope.project && may_see(world, caller, Question::jobs, scope),
                        scope.project && may_see(world, caller, Question::work, scope));
     });
-    if (!work_seen) {
-      const Reason reason = job_seen ? Reason::not_permitted : Reason::unknown_job;
-      return asked.call->reply(problem(refuse(reason), caller.language));
-    }
+    if (!work_seen)
+      return asked.call->deny(refuse(job_seen ? Reason::not_permitted : Reason::unknown_job));
     const Instant now = live_.now();
     asked.until = now + Span{wait};
     if (answer_output(asked, now)) return;
@@ -104,21 +98,24 @@ bool Api::answer_output(OutputAsked& asked, Instant now) {
     }
     ::close(file);
     if (got < 0) {
-      call->reply(server_problem(500, "internal_error"));
+      call->deny(internal_error());
       return true;
     }
     response.body.resize(static_cast<std::size_t>(got));
   } else if (errno != ENOENT) {  // not there yet: nothing was written so far
-    call->reply(server_problem(500, "internal_error"));
+    call->deny(internal_error());
     return true;
   }
   if (response.body.empty() && !ended && now < asked.until) return false;
   std::string over;
   if (state.empty()) {
-    if (const auto row = settled(asked.job)) {
-      over = row->state;
-      state = over;
+    const auto row = settled(asked.job);
+    if (!row) {
+      call->deny(row.error());
+      return true;
     }
+    if (*row) over = (*row)->state;
+    state = over;
   }
   response.headers.emplace_back(
       "Tenbin-Next-Offset",

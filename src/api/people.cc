@@ -96,14 +96,9 @@ void Api::whoami(const CallPtr& call) {
 void Api::create_token(const CallPtr& call) {
   const auto id = request_id(call);
   if (!id) return;
-  const auto body = document_.parse(call->request.body);
+  const auto body = body_of(call);
+  if (!body) return;
   Message message;
-  const auto refuse_it = [&](const Complaint& c) {
-    call->reply(problem(c, call->caller.language));
-  };
-  if (!body)
-    return refuse_it({400, "malformed_request", "the body is not JSON: " + body.error().what,
-                      "本文が JSON ではありません"});
   Fields f(*body, message.texts);
   CreateToken c{.person = f.text("person"), .label = f.text("label", Need::optional)};
   const Text scope = f.text("scope", Need::optional);
@@ -111,7 +106,7 @@ void Api::create_token(const CallPtr& call) {
     f.complain("scope", "expected full or read", "full か read を指定してください");
   c.read_only = scope == "read";
   c.expires = f.instant("expires", live_.now() + token_life, Need::optional);
-  if (auto complaint = f.finish()) return refuse_it(*complaint);
+  if (auto complaint = f.finish()) return call->deny(*complaint);
   const std::string secret = new_secret();
   c.hash = hash_of(secret);
   c.hint = message.texts.text(std::string_view(secret).substr(secret.size() - hint_characters));
@@ -126,48 +121,17 @@ void Api::create_token(const CallPtr& call) {
   });
 }
 
-void Api::tokens(const CallPtr& call) {
-  std::string body = live_.read([&](const World& world) {
-    std::string text;
-    JsonWriter out(text);
-    out.begin_object().key("items").begin_array();
-    const Instant now = live_.now();
-    world.tokens.each([&](TokenId id, const Token& token) {
-      if (!may_see(world, call->caller, Question::tokens, {.owner = token.person})) return;
-      out.begin_object()
-          .member("id", id.value)
-          .member("person", world.persons.at(token.person).name);
-      out.member("label", token.label).member("ends_in", token.hint);
-      out.member("scope", token.read_only ? "read" : "full");
-      out.member("expires", text_of(token.expires)).member("revoked", token.revoked);
-      out.member("state", token.revoked                             ? "revoked"
-                          : now >= token.expires                    ? "expired"
-                          : world.persons.at(token.person).disabled ? "disabled"
-                                                                    : "valid");
-      out.end_object();
-    });
-    out.end_array().end_object();
-    return text;
-  });
-  call->reply(ok(std::move(body)));
-}
-
 void Api::remove_member(const CallPtr& call) {
   const auto id = request_id(call);
   if (!id) return;
-  const auto body = document_.parse(call->request.body);
-  if (!body) {
-    return call->reply(
-        problem(Complaint{400, "malformed_request", "the body is not JSON: " + body.error().what,
-                          "本文が JSON ではありません：" + body.error().what},
-                call->caller.language));
-  }
+  const auto body = body_of(call);
+  if (!body) return;
   Message message;
   Fields f(*body, message.texts);
   const RemoveMember c{.project = f.text("project", Need::optional),
                        .person = f.text("person"),
                        .programme = f.text("programme", Need::optional)};
-  if (auto complaint = f.finish()) return call->reply(problem(*complaint, call->caller.language));
+  if (auto complaint = f.finish()) return call->deny(*complaint);
   message.asked.request = *id;
   message.asked.command = c;
   ask(call, std::move(message), [person = std::string(c.person)](const Answer& answer) {

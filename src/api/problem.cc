@@ -1,5 +1,6 @@
 #include "api/problem.h"
 
+#include <algorithm>
 #include <array>
 
 #include "codec/json.h"
@@ -12,9 +13,21 @@ net::Response as_response(int status, std::string body) {
   return {.status = status, .content_type = "application/problem+json", .body = std::move(body)};
 }
 
+/// What kind of problem it is, for people: RFC 9457 wants the same words for the same type.
+std::string title_of(std::string_view code) {
+  std::string title(code);
+  std::ranges::replace(title, '_', ' ');
+  return title;
+}
+
+/// Without a language the detail is in both.
 void write_texts(JsonWriter& out, std::string_view english, std::string_view japanese,
-                 Language language) {
-  out.member("detail", language == Language::japanese ? japanese : english);
+                 std::optional<Language> language) {
+  if (!language) {
+    out.member("detail", std::string(english) + " / " + std::string(japanese));
+  } else {
+    out.member("detail", *language == Language::japanese ? japanese : english);
+  }
   out.key("texts").begin_object().member("en", english).member("ja", japanese).end_object();
 }
 
@@ -105,7 +118,7 @@ std::string problem_json(const Refusal& refusal, Language language) {
   JsonWriter out(body);
   out.begin_object();
   out.member("type", "urn:tenbin:" + std::string(reason.name));
-  out.member("title", reason.name);
+  out.member("title", title_of(reason.name));
   out.member("status", status_of(refusal.reason));
   out.member("code", reason.name);
   write_texts(out, text_of(refusal, Language::english), text_of(refusal, Language::japanese),
@@ -118,12 +131,12 @@ std::string problem_json(const Refusal& refusal, Language language) {
   return body;
 }
 
-std::string problem_json(const Complaint& complaint, Language language) {
+std::string problem_json(const Complaint& complaint, std::optional<Language> language) {
   std::string body;
   JsonWriter out(body);
   out.begin_object();
   out.member("type", "urn:tenbin:" + complaint.code);
-  out.member("title", complaint.code);
+  out.member("title", title_of(complaint.code));
   out.member("status", complaint.status);
   out.member("code", complaint.code);
   write_texts(out, complaint.english, complaint.japanese, language);
@@ -135,6 +148,7 @@ net::Response problem(const Complaint& complaint, Language language) {
   net::Response response = as_response(complaint.status, problem_json(complaint, language));
   if (complaint.status == 401)
     response.headers.emplace_back("WWW-Authenticate", "Bearer realm=\"tenbin\"");
+  if (complaint.status == 503) response.headers.emplace_back("Retry-After", "1");
   return response;
 }
 net::Response problem(const Refusal& refusal, Language language) {
@@ -145,15 +159,13 @@ net::Response server_problem(int status, std::string_view code) {
   struct Words {
     std::string_view code, english, japanese;
   };
-  static constexpr std::array<Words, 8> all{{
+  static constexpr std::array<Words, 7> all{{
       {"malformed_request", "this is not an HTTP/1.1 request",
        "HTTP/1.1 のリクエストとして読めません"},
       {"request_timeout", "the request did not arrive in time; send it again",
        "リクエストが時間内に届きませんでした。再送してください"},
       {"body_too_large", "the body is too large", "本文が大きすぎます"},
       {"header_too_large", "the header is too large", "ヘッダーが大きすぎます"},
-      {"internal_error", "this is a fault of the service; see its log",
-       "サービスの不具合です。ログを確認してください"},
       {"too_many_connections", "too many connections; try again later",
        "接続が多すぎます。後で再試行してください"},
       {"too_busy", "requests under way fill the room that there is for them; try again later",
@@ -161,15 +173,24 @@ net::Response server_problem(int status, std::string_view code) {
       {"too_many_streams", "too many streams of events are open; try again later",
        "開いているイベントストリームが多すぎます。後で再試行してください"},
   }};
+  Complaint complaint = internal_error();
+  complaint.status = status;
   for (const Words& w : all) {
-    if (w.code == code) {
-      return problem(
-          Complaint{status, std::string(code), std::string(w.english), std::string(w.japanese)},
-          Language::english);
-    }
+    if (w.code == code)
+      complaint = {status, std::string(code), std::string(w.english), std::string(w.japanese)};
   }
-  return problem(Complaint{status, std::string(code), std::string(code), std::string(code)},
-                 Language::english);
+  return as_response(status, problem_json(complaint, std::nullopt));
+}
+
+Complaint internal_error() {
+  return {500, "internal_error", "this is a fault of the service; see its log",
+          "サービスの不具合です。ログを確認してください"};
+}
+Complaint history_behind() {
+  return {503, "history_behind",
+          "the record of past jobs is still catching up with the journal; ask again in a second",
+          "終了したジョブの記録がジャーナルにまだ追いついていません。1 "
+          "秒後に再度お試しください"};
 }
 
 Complaint invalid_field(std::string_view field, std::string_view english,

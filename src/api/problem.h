@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -25,10 +26,16 @@ int status_of(Reason reason);
 
 /// The JSON of a refusal's problem, to be put inside other answers.
 std::string problem_json(const Refusal& refusal, Language language);
-std::string problem_json(const Complaint& complaint, Language language);
+/// Without a language its detail is in both.
+std::string problem_json(const Complaint& complaint, std::optional<Language> language);
 
-/// For what the HTTP server finds by itself.
+/// For what the HTTP server finds by itself, before it is known who reads the answer: the detail is
+/// in both languages.
 net::Response server_problem(int status, std::string_view code);
+/// A fault of the service.
+Complaint internal_error();
+/// The history lags behind the journal, so what is over cannot be told. Carries Retry-After.
+Complaint history_behind();
 
 Complaint invalid_field(std::string_view field, std::string_view english,
                         std::string_view japanese);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -136,6 +137,36 @@ class Table {
       const Page& page = *pages_[p];
       page.each(
           [&](std::uint64_t at) { visit(IdType{first_ + p * rows_per_page + at}, *page.row(at)); });
+    }
+  }
+
+  /// Calls `visit(id, row)` for the living rows with an id of at least `from`, in id order, until
+  /// it returns false. Cost: the places in the pages passed, and one look for each that has gone.
+  template <class Visit>
+  void walk_up(IdType from, Visit&& visit) const {
+    const std::uint64_t top = std::min(next_, first_ + covered_);
+    for (std::uint64_t id = std::max(from.value, first_); id < top;) {
+      const Page* page = pages_[(id - first_) / rows_per_page].get();
+      const std::uint64_t end = id - id % rows_per_page + rows_per_page;
+      for (; page && id < end; ++id) {
+        const std::uint64_t at = id % rows_per_page;
+        if (page->live[at] && !visit(IdType{id}, *page->row(at))) return;
+      }
+      id = end;
+    }
+  }
+  /// The same for ids below `before`, from the largest down.
+  template <class Visit>
+  void walk_down(IdType before, Visit&& visit) const {
+    const std::uint64_t top = std::min(before.value, std::min(next_, first_ + covered_));
+    for (std::uint64_t id = top; id > first_;) {
+      const Page* page = pages_[(id - 1 - first_) / rows_per_page].get();
+      const std::uint64_t begin = (id - 1) - (id - 1) % rows_per_page;
+      for (; page && id > begin; --id) {
+        const std::uint64_t at = (id - 1) % rows_per_page;
+        if (page->live[at] && !visit(IdType{id - 1}, *page->row(at))) return;
+      }
+      id = begin;
     }
   }
 

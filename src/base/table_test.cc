@@ -103,5 +103,40 @@ TEST_CASE("a table is a map from ids") {
   CHECK(content(rows) == oracle);
 }
 
+TEST_CASE("a walk up or down from any id gives what is there, until it is told to stop") {
+  Rng rng{7};
+  for (int round = 0; round < 30; ++round) {
+    Rows rows;
+    const std::uint64_t first = rng.below(3'000) + 1;
+    for (std::uint64_t id = first; id < first + 3'000; ++id) {
+      if (rng.below(round % 3 ? 4 : 300) == 0) rows.insert(RowId{id}, std::to_string(id));
+    }
+    for (std::uint64_t id = first; id < first + 1'500; ++id) {
+      if (round % 2 && rows.find(RowId{id})) rows.retire(RowId{id});
+    }
+    const auto all = content(rows);
+    for (int i = 0; i < 40; ++i) {
+      const RowId edge{rng.below(first + 4'000)};
+      const std::size_t most = rng.below(50) + 1;
+      std::vector<RowId> up, down, expected_up, expected_down;
+      const auto into = [most](std::vector<RowId>& list) {
+        return [&list, most](RowId id, const std::string& row) {
+          CHECK(row == std::to_string(id.value));
+          list.push_back(id);
+          return list.size() < most;
+        };
+      };
+      rows.walk_up(edge, into(up));
+      rows.walk_down(edge, into(down));
+      for (auto row = all.lower_bound(edge); row != all.end() && expected_up.size() < most; ++row)
+        expected_up.push_back(row->first);
+      for (auto row = all.lower_bound(edge); row != all.begin() && expected_down.size() < most;)
+        expected_down.push_back((--row)->first);
+      CHECK(up == expected_up);
+      CHECK(down == expected_down);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace tenbin

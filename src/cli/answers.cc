@@ -148,10 +148,10 @@ Outcome<bool> each_item(Service& service, std::string_view target, Query query, 
                         const std::function<void(JsonValue, std::string_view)>& visit) {
   constexpr std::int64_t page_max = 1'000;
   std::int64_t seen = 0;
-  std::string next_is, next;  // the parameter that asks for the next page, and its value
+  std::string next;
   for (;;) {
     Query page = query;
-    page.add(next_is, next);
+    page.add("cursor", next);
     page.add("limit",
              std::to_string(part.limit == 0 ? page_max : std::min(page_max, part.limit - seen)));
     const auto answer = service.get(std::string(target) + page.text());
@@ -166,7 +166,6 @@ Outcome<bool> each_item(Service& service, std::string_view target, Query query, 
       return true;
     });
     next = raw_text(answer->json["next"]);
-    next_is = answer->json["next"].is_string() ? "cursor" : "before";
     const bool cut_off = i < raw.size();
     if (next.empty() || raw.empty()) return cut_off;
     if (part.limit > 0 && seen >= part.limit) return true;

@@ -227,8 +227,8 @@ TEST_CASE("jobs: nothing is [], and --all turns the pages") {
   CHECK(fake.run({"jobs"}, {{"LANG", "ja_JP.UTF-8"}}).err == "表示するものはありません\n");
   CHECK(fake.run({"jobs"}, {{"LANG", "ja_JP.UTF-8"}, {"LC_ALL", "C"}}).err == "nothing to show\n");
 
-  fake.expect("GET /v1/jobs?limit=1000", json(R"({"items":[{"id":3},{"id":2}],"next":2})"));
-  fake.expect("GET /v1/jobs?before=2&limit=1000", json(R"({"items":[{"id":1}],"next":null})"));
+  fake.expect("GET /v1/jobs?limit=1000", json(R"({"items":[{"id":3},{"id":2}],"next":"7~2"})"));
+  fake.expect("GET /v1/jobs?cursor=7~2&limit=1000", json(R"({"items":[{"id":1}],"next":null})"));
   CHECK(fake.run({"jobs", "--all", "-o", "json"}).out == "[{\"id\":3},{\"id\":2},{\"id\":1}]\n");
   CHECK(fake.run({"jobs", "--limit", "x"}).exit == 2);
 }

@@ -10,7 +10,7 @@
 
 namespace tenbin {
 
-constexpr std::uint32_t snapshot_version = 2;
+constexpr std::uint32_t snapshot_version = 4;
 
 /// Whether the bytes are of a version before ours: such a snapshot is not needed and not read.
 bool is_older_snapshot(std::string_view bytes);

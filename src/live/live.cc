@@ -258,10 +258,10 @@ LiveFigures Live::figures() const {
   return figures;
 }
 
-void Live::catch_up_history() {
+bool Live::catch_up_history() {
   std::unique_lock lock(mutex_);
   const std::uint64_t wanted = committed_;
-  caught_up_.wait_for(lock, std::chrono::seconds(2), [&] { return followed_ >= wanted; });
+  return caught_up_.wait_for(lock, std::chrono::seconds(2), [&] { return followed_ >= wanted; });
 }
 
 // ---- owner ----

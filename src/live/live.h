@@ -118,8 +118,9 @@ class Live {
 
   std::uint64_t sequence() const;  // of the last record that was published
   /// Waits until the history has all that was published when it was called, so that who was told of
-  /// a job's end finds it there. At most two seconds: a history that cannot be written lags behind.
-  void catch_up_history();
+  /// a job's end finds it there. At most two seconds: a history that cannot be written lags behind,
+  /// and then this is false.
+  bool catch_up_history();
   Instant now() const { return clock_.now(); }
   LiveFigures figures() const;
   struct Recovery {

@@ -196,11 +196,32 @@ struct ChargeRow {
   Credits amount;
 };
 
+/// Ids are given in the order of submission, so both orders are also those of submission.
+enum class Order : std::uint8_t { newest_first, oldest_first };
+
 struct HistoryQuery {
-  std::string project;       // empty: all
-  std::string person;        // empty: all
-  std::string state;         // empty: all
-  std::uint64_t before = 0;  // only jobs with a smaller id; 0: from the newest
+  std::string project, person, state, name, region;  // each empty: all
+  std::string label;                                 // as in SettledJob::labels: "key":"value"
+  std::uint64_t from = 0;                            // only jobs with this id or a larger one
+  std::uint64_t before = 0;                          // only jobs with a smaller id; 0: all
+  Order order = Order::newest_first;
+  std::size_t limit = 100;
+  std::size_t look_at = 20'000;  // rows at most: what no index answers is looked for in these
+};
+
+struct HistoryPage {
+  std::vector<SettledJob> jobs;
+  /// The last id that was looked at, if the limit or `look_at` came before the end: what matches up
+  /// to it is in `jobs`, what comes after it is not known. 0: there is nothing more.
+  std::uint64_t reached = 0;
+};
+
+/// A piece of what a project was charged, oldest first.
+struct ChargeQuery {
+  std::string project;               // empty: all
+  Instant from{0}, to{INT64_MAX};    // from inclusive, to exclusive
+  Instant after_at{0};               // only what follows this row: its instant
+  std::uint64_t after_sequence = 0;  // and its record
   std::size_t limit = 100;
 };
 
@@ -218,10 +239,12 @@ class History {
 
   // Queries may come from another thread than follow.
   virtual Result<std::optional<SettledJob>> job(std::uint64_t id) = 0;
-  virtual Result<std::vector<SettledJob>> jobs(const HistoryQuery& query) = 0;  // newest first
-  virtual Result<std::vector<ChargeRow>> charges(std::string_view project,
-                                                 std::uint64_t after_sequence,
-                                                 std::size_t limit) = 0;  // oldest first
+  virtual Result<HistoryPage> jobs(const HistoryQuery& query) = 0;
+  /// The first settled job that was submitted at `t` or later, or INT64_MAX.
+  virtual Result<std::uint64_t> first_submitted(Instant t) = 0;
+  virtual Result<std::vector<ChargeRow>> charges(const ChargeQuery& query) = 0;
+  /// The sum of all that a project was charged between `from` and `to`.
+  virtual Result<Credits> charged(std::string_view project, Instant from, Instant to) = 0;
   /// Drops everything, watermark 0.
   virtual Result<void> clear() = 0;
 };

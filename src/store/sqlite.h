@@ -23,6 +23,7 @@ class SqliteStatement {
  public:
   SqliteStatement() = default;
   explicit SqliteStatement(sqlite3_stmt* statement) : statement_(statement) {}
+  bool ready() const { return statement_ != nullptr; }
 
   /// Texts and bytes are not copied: they must stay where they are until `run` or `reset`. A
   /// binding that fails is reported by the next step.

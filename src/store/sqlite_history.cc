@@ -16,17 +16,17 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::int64_t format = 2;
+constexpr std::int64_t format = 3;
 // Left beside a file in which damage was met while it was in use, for the next opening to see.
 constexpr const char* damage_mark = ".is-damaged";
 
 // A job's id is its row's place in the table and ends every index, so that each index is in order
-// of id below its own columns. Where `job, state` stand at the end, a state is looked for in the
-// index alone.
+// of id below its own columns. Instants of charges never go back from record to record, so that the
+// order of (at, sequence) is the order of records.
 constexpr const char* tables = R"sql(
 BEGIN IMMEDIATE;
 CREATE TABLE meta(key TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
-INSERT INTO meta VALUES ('format', 2);
+INSERT INTO meta VALUES ('format', 3);
 CREATE TABLE watermark(only INTEGER PRIMARY KEY CHECK (only = 1), sequence INTEGER NOT NULL) STRICT;
 INSERT INTO watermark VALUES (1, 0);
 CREATE TABLE settled_job(
@@ -62,6 +62,8 @@ CREATE INDEX settled_by_state ON settled_job(state);
 CREATE INDEX settled_by_project_state ON settled_job(project, state);
 CREATE INDEX settled_by_person ON settled_job(person, job, state);
 CREATE INDEX settled_by_project_person ON settled_job(project, person, job, state);
+CREATE INDEX settled_by_name ON settled_job(name);
+CREATE INDEX settled_by_project_name ON settled_job(project, name);
 CREATE TABLE charge(
   sequence INTEGER NOT NULL,
   part INTEGER NOT NULL,
@@ -73,7 +75,10 @@ CREATE TABLE charge(
   lot TEXT NOT NULL,
   amount_microcredits INTEGER NOT NULL,
   PRIMARY KEY (sequence, part)) STRICT, WITHOUT ROWID;
-CREATE INDEX charge_by_project ON charge(project, sequence);
+CREATE INDEX charge_by_project ON charge(project, at, sequence, part, amount_microcredits);
+CREATE TABLE project_total(
+  project TEXT PRIMARY KEY,
+  amount_microcredits INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 COMMIT;
 )sql";
 
@@ -94,9 +99,47 @@ constexpr const char* job_columns =
 constexpr const char* charge_columns =
     "sequence, at, job, project, grant_name, funder, lot, amount_microcredits";
 
-unsigned filter_of(const HistoryQuery& query) {
-  return (query.project.empty() ? 0u : 1u) | (query.person.empty() ? 0u : 2u) |
-         (query.state.empty() ? 0u : 4u);
+/// An index and which of project, person, state and name it answers, the most telling first.
+struct Choice {
+  unsigned answers;
+  const char* index;
+};
+constexpr unsigned by_project = 1, by_person = 2, by_state = 4, by_name = 8;
+constexpr std::array<Choice, 7> choices{{
+    {by_project | by_name, "settled_by_project_name"},
+    {by_name, "settled_by_name"},
+    {by_project | by_person, "settled_by_project_person"},
+    {by_person, "settled_by_person"},
+    {by_project | by_state, "settled_by_project_state"},
+    {by_state, "settled_by_state"},
+    {by_project, "settled_by_project"},
+}};
+
+Choice choice_of(const HistoryQuery& query) {
+  const unsigned given = (query.project.empty() ? 0 : by_project) |
+                         (query.person.empty() ? 0 : by_person) |
+                         (query.state.empty() ? 0 : by_state) | (query.name.empty() ? 0 : by_name);
+  for (const Choice& choice : choices) {
+    if ((choice.answers & ~given) == 0) return choice;
+  }
+  return {0, ""};
+}
+
+/// Whether a JSON object of texts has this member, written as it would be there.
+bool has_label(std::string_view object, std::string_view member) {
+  bool inside = false;  // of a text
+  std::size_t begin = 1;
+  for (std::size_t at = 1; at < object.size(); ++at) {
+    if (inside && object[at] == '\\') {
+      ++at;
+    } else if (object[at] == '"') {
+      inside = !inside;
+    } else if (!inside && (object[at] == ',' || object[at] == '}')) {
+      if (object.substr(begin, at - begin) == member) return true;
+      begin = at + 1;
+    }
+  }
+  return false;
 }
 
 std::uint64_t unsigned_of(std::int64_t value) {
@@ -195,24 +238,24 @@ Result<std::string> put_aside(const std::string& path) {
 }  // namespace
 
 std::string settled_jobs_sql(const HistoryQuery& query) {
-  static constexpr std::array<const char*, 8> index{
-      "",                           //
-      "settled_by_project",         // project
-      "settled_by_person",          //         person
-      "settled_by_project_person",  // project person
-      "settled_by_state",           //                state
-      "settled_by_project_state",   // project        state
-      "settled_by_person",          //         person state
-      "settled_by_project_person",  // project person state
-  };
-  const unsigned filter = filter_of(query);
+  const Choice choice = choice_of(query);
   std::string sql = "SELECT " + std::string(job_columns) + " FROM settled_job";
-  if (filter != 0) sql += " INDEXED BY " + std::string(index.at(filter));
-  sql += " WHERE job < ?1";
-  if (!query.project.empty()) sql += " AND project = ?2";
-  if (!query.person.empty()) sql += " AND person = ?3";
-  if (!query.state.empty()) sql += " AND state = ?4";
-  return sql + " ORDER BY job DESC LIMIT ?5";
+  if (choice.answers != 0) sql += " INDEXED BY " + std::string(choice.index);
+  sql += " WHERE job >= ?1 AND job < ?2";
+  if (choice.answers & by_project) sql += " AND project = ?3";
+  if (choice.answers & by_person) sql += " AND person = ?4";
+  if (choice.answers & by_state) sql += " AND state = ?5";
+  if (choice.answers & by_name) sql += " AND name = ?6";
+  return sql + (query.order == Order::newest_first ? " ORDER BY job DESC" : " ORDER BY job");
+}
+
+std::string charges_sql(bool of_one_project) {
+  std::string sql = "SELECT " + std::string(charge_columns) + " FROM charge ";
+  if (of_one_project)
+    return sql +
+           "INDEXED BY charge_by_project WHERE project = ?1 AND (at, sequence) > (?2, ?3) AND "
+           "at < ?4 ORDER BY at, sequence, part";
+  return sql + "WHERE sequence > ?3 AND at >= ?2 AND at < ?4 ORDER BY sequence, part";
 }
 
 Result<std::unique_ptr<SqliteHistory>> SqliteHistory::open(const std::string& state_folder,
@@ -273,21 +316,20 @@ Result<void> SqliteHistory::connect() {
       {&writer_, &move_watermark_, "UPDATE watermark SET sequence = ?1"},
       {&reader_, &one_job_,
        "SELECT " + std::string(job_columns) + " FROM settled_job WHERE job = ?1"},
-      {&reader_, &project_charges_,
-       "SELECT " + std::string(charge_columns) +
-           " FROM charge INDEXED BY charge_by_project WHERE project = ?1 AND sequence > ?2 "
-           "ORDER BY sequence, part"},
-      {&reader_, &all_charges_,
-       "SELECT " + std::string(charge_columns) +
-           " FROM charge WHERE sequence > ?2 ORDER BY sequence, part"},
+      {&reader_, &next_job_,
+       "SELECT job, submitted_ms FROM settled_job WHERE job >= ?1 ORDER BY job LIMIT 1"},
+      {&reader_, &last_job_, "SELECT job FROM settled_job ORDER BY job DESC LIMIT 1"},
+      {&reader_, &project_charges_, charges_sql(true)},
+      {&reader_, &all_charges_, charges_sql(false)},
+      {&reader_, &total_, "SELECT amount_microcredits FROM project_total WHERE project = ?1"},
+      {&reader_, &sum_,
+       "SELECT coalesce(sum(amount_microcredits), 0) FROM charge INDEXED BY charge_by_project "
+       "WHERE project = "
+       "?1 AND at >= ?2 AND at < ?3"},
+      {&writer_, &add_to_total_,
+       "INSERT INTO project_total VALUES (?1, ?2) ON CONFLICT (project) DO UPDATE SET "
+       "amount_microcredits = amount_microcredits + ?2"},
   };
-  for (unsigned filter = 0; filter < filters; ++filter) {
-    HistoryQuery query;
-    if (filter & 1) query.project = "given";
-    if (filter & 2) query.person = "given";
-    if (filter & 4) query.state = "given";
-    wanted.push_back({&reader_, &jobs_[filter], settled_jobs_sql(query)});
-  }
   for (const Wanted& one : wanted) {
     auto statement = one.database->prepare(one.sql);
     if (!statement) return std::unexpected(statement.error());
@@ -373,6 +415,9 @@ Result<void> SqliteHistory::add(std::uint64_t sequence, std::span<const SettledJ
     add_charge_.bind_text(8, charge.lot);
     add_charge_.bind(9, charge.amount.count);
     if (auto done = add_charge_.run(); !done) return done;
+    add_to_total_.bind_text(1, charge.project);
+    add_to_total_.bind(2, charge.amount.count);
+    if (auto done = add_to_total_.run(); !done) return done;
   }
   if (auto done = set_watermark(sequence); !done) return done;
   return transaction->commit();
@@ -394,7 +439,10 @@ Result<void> SqliteHistory::clear() {
 Result<void> SqliteHistory::drop_all() {
   auto transaction = SqliteTransaction::begin(writer_);
   if (!transaction) return std::unexpected(transaction.error());
-  if (auto done = writer_.run("DELETE FROM settled_job; DELETE FROM charge;"); !done) return done;
+  if (auto done =
+          writer_.run("DELETE FROM settled_job; DELETE FROM charge; DELETE FROM project_total;");
+      !done)
+    return done;
   if (auto done = set_watermark(0); !done) return done;
   return transaction->commit();
 }
@@ -422,51 +470,116 @@ Result<std::optional<SettledJob>> SqliteHistory::job(std::uint64_t id) {
   return found;
 }
 
-Result<std::vector<SettledJob>> SqliteHistory::jobs(const HistoryQuery& query) {
+Result<HistoryPage> SqliteHistory::jobs(const HistoryQuery& query) {
   const std::lock_guard lock(read_mutex_);
-  SqliteStatement& statement = jobs_[filter_of(query)];
-  const bool from_newest = query.before == 0 || query.before > INT64_MAX;
-  statement.bind(1, from_newest ? std::uint64_t{INT64_MAX} : query.before);
-  statement.bind_text(2, query.project);
-  statement.bind_text(3, query.person);
-  statement.bind_text(4, query.state);
-  statement.bind(5, std::min<std::uint64_t>(query.limit, INT64_MAX));
+  SqliteStatement& statement = jobs_[settled_jobs_sql(query)];
+  if (!statement.ready()) {
+    auto prepared = reader_.prepare(settled_jobs_sql(query));
+    if (!prepared) return std::unexpected(noted(prepared.error(), reader_));
+    statement = std::move(*prepared);
+  }
+  const std::uint64_t last = INT64_MAX;
+  statement.bind(1, std::min(query.from, last));
+  statement.bind(2, query.before == 0 ? last : std::min(query.before, last));
+  const unsigned answers = choice_of(query).answers;
+  if (answers & by_project) statement.bind_text(3, query.project);
+  if (answers & by_person) statement.bind_text(4, query.person);
+  if (answers & by_state) statement.bind_text(5, query.state);
+  if (answers & by_name) statement.bind_text(6, query.name);
 
-  std::vector<SettledJob> found;
-  for (;;) {
+  const auto fits = [&](int column, const std::string& wanted) {
+    return wanted.empty() || statement.bytes(column) == wanted;
+  };
+  HistoryPage page;
+  std::size_t looked = 0;
+  while (page.jobs.size() < query.limit && looked < query.look_at) {
     const auto row = statement.step();
     if (!row) return std::unexpected(noted(row.error(), reader_));
-    if (!*row) break;
+    if (!*row) {
+      statement.reset();
+      page.reached = 0;
+      return page;
+    }
+    ++looked;
+    page.reached = unsigned_of(statement.number(0));
+    if (!fits(3, query.project) || !fits(4, query.person) || !fits(6, query.state) ||
+        !fits(5, query.name) || !fits(9, query.region) ||
+        (!query.label.empty() && !has_label(statement.bytes(22), query.label))) {
+      continue;
+    }
     auto job = job_of(statement);
     if (!job) {
       statement.reset();
       return std::unexpected(job.error());
     }
-    found.push_back(std::move(*job));
+    page.jobs.push_back(std::move(*job));
+  }
+  statement.reset();
+  return page;
+}
+
+Result<std::uint64_t> SqliteHistory::first_submitted(Instant t) {
+  const std::lock_guard lock(read_mutex_);
+  const auto any = last_job_.step();
+  if (!any) return std::unexpected(noted(any.error(), reader_));
+  std::uint64_t low = 0;  // below it all were submitted earlier
+  std::uint64_t high = *any ? unsigned_of(last_job_.number(0)) + 1 : 0;
+  last_job_.reset();
+  std::uint64_t found = INT64_MAX;
+  while (low < high) {
+    const std::uint64_t middle = low + (high - low) / 2;
+    next_job_.bind(1, middle);
+    const auto row = next_job_.step();
+    if (!row) return std::unexpected(noted(row.error(), reader_));
+    const std::uint64_t job = *row ? unsigned_of(next_job_.number(0)) : INT64_MAX;
+    const bool earlier = *row && next_job_.number(1) < t.ms;
+    next_job_.reset();
+    if (earlier) {
+      low = job + 1;
+    } else {
+      found = std::min(found, job);
+      high = middle;
+    }
+  }
+  return found;
+}
+
+Result<std::vector<ChargeRow>> SqliteHistory::charges(const ChargeQuery& query) {
+  const std::lock_guard lock(read_mutex_);
+  SqliteStatement& statement = query.project.empty() ? all_charges_ : project_charges_;
+  const bool begins = query.after_sequence == 0;
+  statement.bind_text(1, query.project);
+  statement.bind(2, begins ? query.from.ms : std::max(query.from.ms, query.after_at.ms));
+  statement.bind(3, std::min<std::uint64_t>(query.after_sequence, INT64_MAX));
+  statement.bind(4, query.to.ms);
+
+  std::vector<ChargeRow> found;
+  while (query.limit > 0) {
+    const auto row = statement.step();
+    if (!row) return std::unexpected(noted(row.error(), reader_));
+    if (!*row) break;
+    ChargeRow charge = charge_of(statement);
+    if (found.size() >= query.limit && charge.sequence != found.back().sequence) break;
+    found.push_back(std::move(charge));
   }
   statement.reset();
   return found;
 }
 
-Result<std::vector<ChargeRow>> SqliteHistory::charges(std::string_view project,
-                                                      std::uint64_t after_sequence,
-                                                      std::size_t limit) {
+Result<Credits> SqliteHistory::charged(std::string_view project, Instant from, Instant to) {
   const std::lock_guard lock(read_mutex_);
-  SqliteStatement& statement = project.empty() ? all_charges_ : project_charges_;
+  const bool all = from.ms <= 0 && to.ms == INT64_MAX;
+  SqliteStatement& statement = all ? total_ : sum_;
   statement.bind_text(1, project);
-  statement.bind(2, std::min<std::uint64_t>(after_sequence, INT64_MAX));
-
-  std::vector<ChargeRow> found;
-  while (limit > 0) {
-    const auto row = statement.step();
-    if (!row) return std::unexpected(noted(row.error(), reader_));
-    if (!*row) break;
-    ChargeRow charge = charge_of(statement);
-    if (found.size() >= limit && charge.sequence != found.back().sequence) break;
-    found.push_back(std::move(charge));
+  if (!all) {
+    statement.bind(2, from.ms);
+    statement.bind(3, to.ms);
   }
+  const auto row = statement.step();
+  if (!row) return std::unexpected(noted(row.error(), reader_));
+  const Credits sum{*row ? statement.number(0) : 0};
   statement.reset();
-  return found;
+  return sum;
 }
 
 }  // namespace tenbin

@@ -4,6 +4,7 @@
 // It only repeats what the journal says: when it is damaged it is put aside and built again.
 
 #include <atomic>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -34,19 +35,20 @@ class SqliteHistory : public History {
   Result<std::uint64_t> watermark() override;
   Result<std::optional<SettledJob>> job(std::uint64_t id) override;
 
-  /// Cost: the answer, for any filter that its index answers alone (see settled_jobs_sql); a state
-  /// of one person also passes that person's jobs in other states, in the index only.
-  Result<std::vector<SettledJob>> jobs(const HistoryQuery& query) override;
+  /// Cost: the answer, for project, person, state, project and state, project and person, name,
+  /// project and name (see settled_jobs_sql); what else is asked for is looked for among those, in
+  /// at most `look_at` rows, so that a page always comes soon.
+  Result<HistoryPage> jobs(const HistoryQuery& query) override;
+  /// Cost: a look-up for each bit of the largest id.
+  Result<std::uint64_t> first_submitted(Instant t) override;
 
   /// The charges of one record are never cut apart, so there may be a few more than `limit`.
-  /// An empty project means all.
-  Result<std::vector<ChargeRow>> charges(std::string_view project, std::uint64_t after_sequence,
-                                         std::size_t limit) override;
+  Result<std::vector<ChargeRow>> charges(const ChargeQuery& query) override;
+  /// Cost: one row without bounds; with them the charges between them, in the index alone.
+  Result<Credits> charged(std::string_view project, Instant from, Instant to) override;
   Result<void> clear() override;
 
  private:
-  static constexpr unsigned filters = 8;  // project, person, state: each given or not
-
   explicit SqliteHistory(std::string path) : path_(std::move(path)) {}
 
   Result<void> connect();
@@ -61,17 +63,21 @@ class SqliteHistory : public History {
 
   std::mutex write_mutex_;
   SqliteDatabase writer_;
-  SqliteStatement add_job_, add_charge_, move_watermark_;
+  SqliteStatement add_job_, add_charge_, add_to_total_, move_watermark_;
 
   std::mutex read_mutex_;
   SqliteDatabase reader_;
-  SqliteStatement one_job_, project_charges_, all_charges_;
-  SqliteStatement jobs_[filters];
+  SqliteStatement one_job_, next_job_, last_job_, project_charges_, all_charges_, total_, sum_;
+  std::map<std::string, SqliteStatement> jobs_;  // by their SQL, made when first asked for
 };
 
 /// The statement that answers `query`. It names its index, so that the plan does not hang on what
 /// SQLite guesses about the data; the test asks SQLite for the plan of each.
-/// Parameters: 1 before, 2 project, 3 person, 4 state, 5 limit.
+/// It has no limit: who runs it stops. Conditions that its index does not answer are not in it.
+/// Parameters: 1 from, 2 before, 3 project, 4 person, 5 state, 6 name.
 std::string settled_jobs_sql(const HistoryQuery& query);
+/// The statement behind `charges`, for one project and for all. Parameters: 1 project, 2 and 3 the
+/// instant and record to begin after, 4 to.
+std::string charges_sql(bool of_one_project);
 
 }  // namespace tenbin

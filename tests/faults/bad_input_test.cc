@@ -287,7 +287,7 @@ std::vector<Row> table() {
       {"a filter that is not", get, "/v1/jobs?colour=blue", "", 400, "invalid_field"},
       {"a limit of 0", get, "/v1/jobs?limit=0", "", 400, "invalid_field"},
       {"a limit of a million", get, "/v1/jobs?limit=1000000", "", 400, "invalid_field"},
-      {"before -1", get, "/v1/jobs?before=-1", "", 400, "invalid_field"},
+      {"a filter of former days", get, "/v1/jobs?before=1", "", 400, "invalid_field"},
       {"a node that is not", post, "/v1/nodes/nowhere/drain", "", 404, "unknown_node"},
       {"what no node does", post, "/v1/nodes/node-0/explode", "", 404, "not_found"},
       {"a token that is not", post, "/v1/tokens/999/revoke", "", 404, "unknown_token"},
@@ -315,7 +315,10 @@ void check_problem(const Reply& reply, int status, const std::string& code) {
   CHECK(reply.number("status").value_or(0) == status);
   CHECK(!reply.text("texts.en").value_or("").empty());
   CHECK(!reply.text("texts.ja").value_or("").empty());
-  CHECK(reply.text("detail") == reply.text("texts.en"));
+  // What the server refuses before it has read who asks is in both languages.
+  const std::string english = reply.text("texts.en").value_or("");
+  const std::string detail = reply.text("detail").value_or("");
+  CHECK((detail == english || detail == english + " / " + reply.text("texts.ja").value_or("")));
 }
 
 TEST_CASE("bad input is answered with the documented problem and changes nothing") {
@@ -373,7 +376,8 @@ TEST_CASE("bad input is answered with the documented problem and changes nothing
   const Reply quoted = stranger.post("/v1/quote", job_with(run));
   CHECK((quoted.status == 403 || quoted.status == 404));
   CHECK(stranger.get("/v1/jobs").body.find("\"items\":[]") != std::string::npos);
-  CHECK(stranger.get("/v1/jobs?project=project").body.find("\"items\":[]") != std::string::npos);
+  check_problem(stranger.get("/v1/jobs?project=project"), 404, "unknown_project");
+  check_problem(stranger.get("/v1/jobs?project=nobody"), 404, "unknown_project");
   for (const std::string kind : {"funders", "lots", "grants", "persons"}) {
     CAPTURE(kind);
     check_problem(member.get("/v1/" + kind), 403, "not_permitted");

@@ -142,9 +142,9 @@ void be_a_client(Whereabouts& where, Load& load, std::uint64_t seed, std::string
 
 std::set<std::int64_t> all_jobs(Caller& caller) {
   std::set<std::int64_t> ids;
-  std::string before;
+  std::string cursor;
   for (;;) {
-    const Reply reply = caller.get("/v1/jobs?limit=500" + before);
+    const Reply reply = caller.get("/v1/jobs?limit=500" + cursor);
     REQUIRE_MESSAGE(reply.status == 200, (reply.trouble + reply.body));
     JsonDocument document;
     const auto root = document.parse(reply.body);
@@ -153,9 +153,9 @@ std::set<std::int64_t> all_jobs(Caller& caller) {
       ids.insert(item["id"].integer().value_or(-1));
       return true;
     });
-    const auto next = (*root)["next"].integer();
+    const auto next = (*root)["next"].text();
     if (!next) return ids;
-    before = "&before=" + std::to_string(*next);
+    cursor = "&cursor=" + std::string(*next);
   }
 }
 

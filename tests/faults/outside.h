@@ -147,7 +147,7 @@ class FakeExecutor final : public Executor {
   std::function<void(AttemptEnd)> listener_;
 };
 
-class MemoryHistory final : public History {
+class MemoryHistory : public History {
  public:
   struct State {
     std::uint64_t watermark = 0;
@@ -184,10 +184,12 @@ class MemoryHistory final : public History {
     if (found == state_.jobs.end()) return std::nullopt;
     return found->second;
   }
-  Result<std::vector<SettledJob>> jobs(const HistoryQuery&) override {
+  Result<HistoryPage> jobs(const HistoryQuery&) override { return failed("not asked for here"); }
+  Result<std::uint64_t> first_submitted(Instant) override { return failed("not asked for here"); }
+  Result<std::vector<ChargeRow>> charges(const ChargeQuery&) override {
     return failed("not asked for here");
   }
-  Result<std::vector<ChargeRow>> charges(std::string_view, std::uint64_t, std::size_t) override {
+  Result<Credits> charged(std::string_view, Instant, Instant) override {
     return failed("not asked for here");
   }
   Result<void> clear() override {

@@ -346,8 +346,13 @@ TEST_CASE("what one may not see is answered word for word as what is not there")
         pairs.push_back({actor, job + what, "", nothing + what, ""});
       pairs.push_back({actor, job + "/cancel", "{}", nothing + "/cancel", "{}"});
     }
-    for (const std::string what : {"/balance", "/statement"})
+    for (const std::string what : {"", "/balance", "/statement"})
       pairs.push_back({actor, "/v1/projects/project-b" + what, "", "/v1/projects/none" + what, ""});
+    pairs.push_back({actor, "/v1/jobs?project=project-b", "", "/v1/jobs?project=none", ""});
+    for (const std::string kind : {"grants/grant-b", "programmes/programme-b"}) {
+      const std::string none = kind.substr(0, kind.find('/')) + "/none";
+      pairs.push_back({actor, "/v1/" + kind, "", "/v1/" + none, ""});
+    }
     pairs.push_back({actor, "/v1/jobs", submit("project-b"), "/v1/jobs", submit("none")});
     pairs.push_back({actor, "/v1/quote", submit("project-b"), "/v1/quote", submit("none")});
     pairs.push_back({actor, "/v1/members", member("project-b"), "/v1/members", member("none")});
@@ -375,8 +380,8 @@ TEST_CASE("what one may not see is answered word for word as what is not there")
     CHECK(theirs.body == none.body);
   }
   // Lists leave it out, also under its name.
-  for (const std::string target : {"/v1/jobs", "/v1/jobs?project=project-b", "/v1/projects",
-                                   "/v1/allocations", "/v1/members", "/v1/fleet"}) {
+  for (const std::string target :
+       {"/v1/jobs", "/v1/projects", "/v1/allocations", "/v1/members", "/v1/fleet"}) {
     CAPTURE(target);
     const Reply list = town.callers.at("p-lead").get(target);
     CHECK(list.status == 200);

@@ -30,7 +30,8 @@ struct Price {
   PoolId pool;
   Credits gpu_hour;
   std::uint32_t fraction_ppm = 0;
-  TENBIN_FIELDS(pool, gpu_hour, fraction_ppm)
+  Instant since;  // in force from then until the pool's next one
+  TENBIN_FIELDS(pool, gpu_hour, fraction_ppm, since)
 };
 
 /// A GPU of which a part is given away.
@@ -132,7 +133,7 @@ struct Pool {
   std::vector<std::uint32_t> count_by_whole;
   std::uint64_t some_by_whole = 0;  // bit f: some node has f
   std::set<std::tuple<std::uint32_t, std::uint32_t, std::uint32_t>>
-      partial;  // free milli, position, device
+      partial;                 // free milli, position, device
   std::vector<JobId> running;  // in no order that means anything
   Ends ends;                   // of what runs here, kept while the policy backfills
 };

@@ -22,9 +22,9 @@ Decision decide(const World& world, const Asked&, const SetPrice& c, Instant, Fa
   return id.value;
 }
 
-void evolve(World& world, const PriceSet& e, Instant) {
-  const PriceId id =
-      world.prices.add({.pool = e.pool, .gpu_hour = e.gpu_hour, .fraction_ppm = e.fraction_ppm});
+void evolve(World& world, const PriceSet& e, Instant at) {
+  const PriceId id = world.prices.add(
+      {.pool = e.pool, .gpu_hour = e.gpu_hour, .fraction_ppm = e.fraction_ppm, .since = at});
   TENBIN_ASSERT(id == e.price);
   world.pools.at(e.pool).prices.push_back(id);
 }
