@@ -1,4 +1,4 @@
-# Writes the bytes of FROM into TO as a C++ function NAME (see tenbin_embed_text).
+# Writes the bytes of FROM into TO as a C++ function NAME (see tenbin_embed).
 file(READ ${FROM} hex HEX)
 string(REGEX REPLACE "(..)" "'\\\\x\\1'," bytes "${hex}")
 string(REPLACE "'\\x0a'," "'\\x0a',\n" bytes "${bytes}")

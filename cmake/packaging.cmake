@@ -13,8 +13,7 @@ install(FILES README.md DESTINATION share/doc/tenbin)
 install(DIRECTORY docs/ DESTINATION share/doc/tenbin/docs)
 install(DIRECTORY examples/ DESTINATION share/doc/tenbin/examples)
 
-# Man pages and completions, once the program writes them: `tenbin man DIR` and
-# `tenbin completion SHELL`. Where it does not know these words, they are left out.
+# Man pages and completions, as the program writes them.
 install(CODE [[
   set(program "$<TARGET_FILE:tenbin>")
   set(into "$ENV{DESTDIR}${CMAKE_INSTALL_PREFIX}/share")
@@ -23,19 +22,12 @@ install(CODE [[
     list(GET pair 0 shell)
     list(GET pair 1 folder)
     list(GET pair 2 name)
-    execute_process(COMMAND ${program} completion ${shell} OUTPUT_VARIABLE text RESULT_VARIABLE code
-                    ERROR_QUIET)
-    if(code EQUAL 0 AND text)
-      file(WRITE "${into}/${folder}/${name}" "${text}")
-    endif()
+    execute_process(COMMAND ${program} completion ${shell} OUTPUT_VARIABLE text
+                    COMMAND_ERROR_IS_FATAL ANY)
+    file(WRITE "${into}/${folder}/${name}" "${text}")
   endforeach()
-  file(MAKE_DIRECTORY "${into}/man/man1")
-  execute_process(COMMAND ${program} man "${into}/man/man1" RESULT_VARIABLE code OUTPUT_QUIET
-                  ERROR_QUIET)
-  file(GLOB pages "${into}/man/man1/*.1")
-  if(NOT pages)
-    file(REMOVE_RECURSE "${into}/man")
-  endif()
+  file(MAKE_DIRECTORY "${into}/man")
+  execute_process(COMMAND ${program} man --to "${into}/man" OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)
 ]])
 
 set(CPACK_GENERATOR DEB)

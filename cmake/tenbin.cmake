@@ -101,31 +101,8 @@ function(tenbin_library name)
   endif()
 endfunction()
 
-# Files of a folder that the program carries with it: page/page.css becomes `page_css` of
-# <folder>/embedded.h, which declares each as `extern const std::string_view`.
-function(tenbin_embed folder)
-  set(code "#include \"${folder}/embedded.h\"\n\nnamespace tenbin::embedded {\n")
-  foreach(file ${ARGN})
-    set(path ${PROJECT_SOURCE_DIR}/src/${folder}/${file})
-    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${path})
-    file(READ ${path} text)
-    get_filename_component(name ${file} NAME)
-    string(MAKE_C_IDENTIFIER ${name} name)
-    string(APPEND code "const std::string_view ${name} = R\"embedded(${text})embedded\";\n")
-  endforeach()
-  string(APPEND code "}\n")
-  set(made ${PROJECT_BINARY_DIR}/embedded_${folder}.cc)
-  if(EXISTS ${made})
-    file(READ ${made} before)
-  endif()
-  if(NOT "${code}" STREQUAL "${before}")
-    file(WRITE ${made} "${code}")
-  endif()
-  target_sources(${folder} PRIVATE ${made})
-endfunction()
-
-# Puts one large text file into a folder's library, as `std::string_view tenbin::<name>()`.
-function(tenbin_embed_text library file name)
+# A file that the program carries with it, in a folder's library: `std::string_view tenbin::<name>()`.
+function(tenbin_embed library file name)
   set(made ${PROJECT_BINARY_DIR}/embedded/${name}.cc)
   add_custom_command(OUTPUT ${made}
     COMMAND ${CMAKE_COMMAND} -DFROM=${PROJECT_SOURCE_DIR}/${file} -DTO=${made} -DNAME=${name}

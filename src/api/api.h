@@ -216,9 +216,6 @@ std::optional<Complaint> read_declaration(std::string_view kind, JsonValue body,
                                           Command& command);
 bool is_kind(std::string_view kind);
 
-/// api/openapi.yaml, put into the program when it was built.
-std::string_view openapi_yaml();
-
 /// Reads a job as POST /v1/jobs takes it. `blob` is filled if there is something to run.
 std::optional<Complaint> read_job(JsonValue body, Arena& arena, SubmitJob& command,
                                   std::optional<Blob>& blob, Need run);

@@ -2,10 +2,13 @@
 
 #include <string_view>
 
-// The files of src/api/page, as the program carries them (tenbin_embed in cmake/tenbin.cmake).
+// The files that the program carries with it (tenbin_embed in CMakeLists.txt).
 
-namespace tenbin::embedded {
+namespace tenbin {
 
-extern const std::string_view page_css, page_js, icon_svg;
+std::string_view openapi_yaml();
+std::string_view page_css();
+std::string_view page_js();
+std::string_view icon_svg();
 
-}  // namespace tenbin::embedded
+}  // namespace tenbin

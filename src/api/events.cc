@@ -331,7 +331,7 @@ class EventHub::Subscription final : public net::Stream,
       }
     }
     after_ = std::max(after_, Place{.sequence = hub.last});
-    return Then::goes_on;
+    return filter_.follow ? Then::goes_on : Then::ends;
   }
 
   // Goes over to what is kept, if nothing lies between. Under the lock.
@@ -514,6 +514,12 @@ void Api::events(const CallPtr& call) {
         return call->deny(invalid_field("since", "expected SEQUENCE or SEQUENCE.INDEX",
                                         "「番号」または「番号.番号」の形で指定してください"));
       }
+    } else if (name == "follow") {
+      if (value != "true" && value != "false") {
+        return call->deny(invalid_field("follow", "expected true or false",
+                                        "true か false を指定してください"));
+      }
+      filter.follow = value == "true";
     } else if (name == "project") {
       project = value;
     } else if (name == "job") {

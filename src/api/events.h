@@ -58,6 +58,7 @@ struct EventFilter {
   ProjectId project;        // none: all
   JobId job;                // none: all
   std::uint64_t kinds = 0;  // bit i: index i in Event; 0: all
+  bool follow = true;       // what comes too; else the stream ends where it has caught up
 };
 
 /// Threads: `published` on the publisher's; streams on the server's; the journal is read by whoever

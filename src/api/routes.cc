@@ -3,6 +3,7 @@
 #include <array>
 
 #include "api/api.h"
+#include "api/embedded.h"
 
 namespace tenbin {
 
@@ -135,7 +136,7 @@ std::vector<Route> Api::routes() {
   }
 
   // The record
-  add(get("/v1/events", "followEvents", "since project job kinds", none,
+  add(get("/v1/events", "followEvents", "since project job kinds follow", none,
           [](Api& a, const CallPtr& c) { a.events(c); }));
   add(get("/v1/journal", "readJournal", "from limit as", world,
           [](Api& a, const CallPtr& c) { a.journal(c); }));

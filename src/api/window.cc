@@ -33,9 +33,9 @@ struct Asset {
   std::string_view path, type, bytes;
 };
 std::optional<Asset> asset_of(std::string_view path) {
-  if (path == "/page.css") return Asset{path, "text/css; charset=utf-8", embedded::page_css};
-  if (path == "/page.js") return Asset{path, "text/javascript; charset=utf-8", embedded::page_js};
-  if (path == "/icon.svg") return Asset{path, "image/svg+xml", embedded::icon_svg};
+  if (path == "/page.css") return Asset{path, "text/css; charset=utf-8", page_css()};
+  if (path == "/page.js") return Asset{path, "text/javascript; charset=utf-8", page_js()};
+  if (path == "/icon.svg") return Asset{path, "image/svg+xml", icon_svg()};
   return std::nullopt;
 }
 

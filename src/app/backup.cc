@@ -96,10 +96,8 @@ std::optional<std::string> value_of(const std::vector<std::string>& words, std::
 }  // namespace
 
 int backup_state(const std::vector<std::string>& words) {
-  operate::BackupSettings settings{.state = default_state_folder(),
+  operate::BackupSettings settings{.config_file = config_path(""),
                                    .bytes_per_second = 64ull * 1024 * 1024};
-  if (::access("/etc/tenbin/tenbin.toml", R_OK) == 0)
-    settings.config_file = "/etc/tenbin/tenbin.toml";
   for (std::size_t i = 0; i < words.size(); ++i) {
     if (words[i] == "--help" || words[i] == "-h") {
       std::fputs(backup_help.data(), stdout);
@@ -129,6 +127,7 @@ int backup_state(const std::vector<std::string>& words) {
   }
   if (settings.to.empty())
     return complain("backup", "name the folder to make; see tenbin backup --help", 2);
+  if (settings.state.empty()) settings.state = configured_state_folder(settings.config_file);
   ::umask(077);
   step_back();
   const auto began = std::chrono::steady_clock::now();

@@ -28,6 +28,7 @@
 #include "codec/hash.h"
 #include "exec/gpu_probe.h"
 #include "exec/local_executor.h"
+#include "base/nearest.h"
 #include "live/live.h"
 #include "live/verify.h"
 #include "net/http_server.h"
@@ -70,39 +71,6 @@ constexpr std::string_view serve_help =
 
 using operate::Settings;
 
-/// The settings file to read; empty: there is none. An explicit one must be there.
-std::string config_path(const std::string& asked) {
-  if (!asked.empty()) return asked;
-  if (const char* own = std::getenv("TENBIN_CONFIG"); own && *own) return own;
-  const char* xdg = std::getenv("XDG_CONFIG_HOME");
-  const char* home = std::getenv("HOME");
-  std::vector<std::string> places;
-  if (xdg && *xdg) {
-    places.push_back(std::string(xdg) + "/tenbin/tenbin.toml");
-  } else if (home && *home) {
-    places.push_back(std::string(home) + "/.config/tenbin/tenbin.toml");
-  }
-  places.emplace_back("/etc/tenbin/tenbin.toml");
-  for (const std::string& place : places) {
-    if (::access(place.c_str(), F_OK) == 0) return place;
-  }
-  return {};
-}
-
-/// Who may write the settings decides as whom jobs run.
-Result<std::string> read_config(const std::string& path) {
-  struct stat about{};
-  if (::stat(path.c_str(), &about) != 0) return failed(path + ": " + std::strerror(errno));
-  if (!S_ISREG(about.st_mode)) return failed(path + ": it is not a plain file");
-  if (about.st_mode & S_IWOTH)
-    return failed(path + ": everybody may write it; run chmod o-w on it");
-  if (about.st_size > 1024 * 1024) return failed(path + ": it is longer than 1 MiB");
-  std::ifstream file(path, std::ios::binary);
-  std::string text((std::istreambuf_iterator<char>(file)), {});
-  if (!file) return failed(path + ": it cannot be read");
-  return text;
-}
-
 /// Reads all settings; an exit code if the process should end here.
 std::optional<int> read_settings(const std::vector<std::string>& words, Settings& settings) {
   std::vector<std::string> rest;
@@ -133,13 +101,14 @@ std::optional<int> read_settings(const std::vector<std::string>& words, Settings
         std::ranges::replace(flags.back(), '_', '-');
       }
       const std::vector<std::string_view> names(flags.begin(), flags.end());
-      const auto near = operate::did_you_mean(word.substr(0, word.find('=')), names);
+      const std::string near = nearest(word.substr(0, word.find('=')), names);
       mistakes.push_back(
           {word,
-           near ? fmt::format("is not an option; did you mean {}?", *near)
-                : std::string("is not an option; see tenbin serve --help"),
-           near ? fmt::format("という指定はできません。{} ではありませんか", *near)
-                : std::string("という指定はできません。tenbin serve --help を参照してください")});
+           near.empty() ? std::string("is not an option; see tenbin serve --help")
+                        : fmt::format("is not an option; did you mean {}?", near),
+           near.empty()
+               ? std::string("という指定はできません。tenbin serve --help を参照してください")
+               : fmt::format("という指定はできません。{} ではありませんか", near)});
     }
   }
   settings.set_standard("state", default_state_folder());
@@ -335,6 +304,49 @@ std::string default_state_folder() {
     return std::string(xdg) + "/tenbin";
   const char* home = std::getenv("HOME");
   return std::string(home && *home ? home : "/tmp") + "/.local/state/tenbin";
+}
+
+std::string config_path(const std::string& asked) {
+  if (!asked.empty()) return asked;
+  if (const char* own = std::getenv("TENBIN_CONFIG"); own && *own) return own;
+  const char* xdg = std::getenv("XDG_CONFIG_HOME");
+  const char* home = std::getenv("HOME");
+  std::vector<std::string> places;
+  if (xdg && *xdg) {
+    places.push_back(std::string(xdg) + "/tenbin/tenbin.toml");
+  } else if (home && *home) {
+    places.push_back(std::string(home) + "/.config/tenbin/tenbin.toml");
+  }
+  places.emplace_back("/etc/tenbin/tenbin.toml");
+  for (const std::string& place : places) {
+    if (::access(place.c_str(), F_OK) == 0) return place;
+  }
+  return {};
+}
+
+Result<std::string> read_config(const std::string& path) {
+  struct stat about{};
+  if (::stat(path.c_str(), &about) != 0) return failed(path + ": " + std::strerror(errno));
+  if (!S_ISREG(about.st_mode)) return failed(path + ": it is not a plain file");
+  if (about.st_mode & S_IWOTH)
+    return failed(path + ": everybody may write it; run chmod o-w on it");
+  if (about.st_size > 1024 * 1024) return failed(path + ": it is longer than 1 MiB");
+  std::ifstream file(path, std::ios::binary);
+  std::string text((std::istreambuf_iterator<char>(file)), {});
+  if (!file) return failed(path + ": it cannot be read");
+  return text;
+}
+
+std::string configured_state_folder(const std::string& config) {
+  Settings settings;
+  settings.set_standard("state", default_state_folder());
+  if (!config.empty()) {
+    if (const auto text = read_config(config))
+      static_cast<void>(settings.read_toml(*text, config));
+  }
+  static_cast<void>(
+      settings.read_environment([](const std::string& name) { return std::getenv(name.c_str()); }));
+  return settings.text("state");
 }
 
 int serve(const std::vector<std::string>& words) {
@@ -617,7 +629,7 @@ int serve(const std::vector<std::string>& words) {
 }
 
 int verify_state(const std::vector<std::string>& words) {
-  std::string state = default_state_folder();
+  std::string state;
   for (const std::string& word : words) {
     if (word == "--help" || word == "-h") {
       std::puts(
@@ -631,6 +643,7 @@ int verify_state(const std::vector<std::string>& words) {
     }
     state = word;
   }
+  if (state.empty()) state = configured_state_folder(config_path(""));
   auto journal = SqliteJournal::open(state, Access::read_only);
   if (!journal) return complain(journal.error().what);
   const bool terminal = ::isatty(2);

@@ -3,6 +3,8 @@
 #include <string>
 #include <vector>
 
+#include "base/error.h"
+
 namespace tenbin {
 
 /// `tenbin serve`: opens the state folder, recovers, serves until TERM or INT. Gives the exit code.
@@ -19,5 +21,12 @@ int restore_state(const std::vector<std::string>& words);
 
 /// `$TENBIN_STATE`, else the user's XDG state folder.
 std::string default_state_folder();
+
+/// The settings file that counts when `asked` is given (may be empty); empty: there is none.
+std::string config_path(const std::string& asked);
+/// Its text; refused if everybody may write it: it decides as whom jobs run.
+Result<std::string> read_config(const std::string& path);
+/// The state folder that `serve` would take without a flag: of the settings file, else the default.
+std::string configured_state_folder(const std::string& config);
 
 }  // namespace tenbin

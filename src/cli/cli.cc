@@ -9,6 +9,7 @@
 #include <cstdlib>
 
 #include "base/assert.h"
+#include "base/nearest.h"
 #include "cli/commands.h"
 #include "cli/completion.h"
 #include "cli/context.h"

@@ -487,7 +487,7 @@ const std::string two_events =
 TEST_CASE("events: for people a line each, JSON as it came, and what is asked for") {
   Fake fake;
   fake.stop_after = 100;
-  fake.expect("GET /v1/events?since=16&project=p&job=1&kinds=JobStarted%2CJobSettled",
+  fake.expect("GET /v1/events?since=16&project=p&job=1&kinds=JobStarted%2CJobSettled&follow=false",
               stream(two_events));
   const Args asked{"events",    "--since", "16",
                    "--project", "p",       "--job",
@@ -504,6 +504,14 @@ TEST_CASE("events: for people a line each, JSON as it came, and what is asked fo
         R"("id":"17.0","event":"JobStarted"})"
         "\n");
   CHECK(fake.run({"events"}).exit == 2);
+  // What was cut short is not taken for all there is.
+  Fake broken;
+  broken.stop_after = 100;
+  broken.expect("GET /v1/events?since=0&follow=false",
+                stream(two_events + "event: broken\ndata: {}\n\n"));
+  ran = broken.run({"events", "--since", "0"});
+  CHECK(ran.exit != 0);
+  CHECK(ran.err.find("broken") != std::string::npos);
 }
 
 TEST_CASE("events --follow comes back with the last id after the stream broke off") {

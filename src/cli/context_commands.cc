@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/nearest.h"
 #include "cli/answers.h"
 #include "cli/commands.h"
 #include "cli/contexts.h"
@@ -68,6 +69,17 @@ Outcome<std::string> token_in(const Context& context, const std::string& path) {
   if (good) return token;
   return stop(Exit::auth, "no_token", context.say(Phrase::token_file_unreadable, path),
               context.say(Phrase::hint_token));
+}
+
+/// The contexts that there are; `name` is the one that the command names, and it is among them.
+Outcome<Contexts> named(Context& context, const Words& words, std::string& name) {
+  Options options(*words.command, "NAME");
+  options.word("NAME", name, Options::Need::required);
+  if (auto parsed = options.parse(context, words); !parsed) return std::unexpected(parsed.error());
+  auto contexts = read_contexts(context);
+  if (!contexts) return std::unexpected(contexts.error());
+  if (!contexts->find(name)) return unknown(context, *contexts, name);
+  return std::move(*contexts);
 }
 
 }  // namespace
@@ -165,28 +177,19 @@ Outcome<int> context_add(Context& context, const Words& words) {
 
 Outcome<int> context_use(Context& context, const Words& words) {
   std::string name;
-  Options options(*words.command, "NAME");
-  options.word("NAME", name, Options::Need::required);
-  if (auto parsed = options.parse(context, words); !parsed) return std::unexpected(parsed.error());
-  auto contexts = read_contexts(context);
+  auto contexts = named(context, words, name);
   if (!contexts) return std::unexpected(contexts.error());
-  const SavedContext* found = contexts->find(name);
-  if (!found) return unknown(context, *contexts, name);
   contexts->current = name;
   if (auto written = write_contexts(context, *contexts); !written)
     return std::unexpected(written.error());
-  context.print_line(context.say(Phrase::context_used, name, found->url));
+  context.print_line(context.say(Phrase::context_used, name, contexts->find(name)->url));
   return 0;
 }
 
 Outcome<int> context_remove(Context& context, const Words& words) {
   std::string name;
-  Options options(*words.command, "NAME");
-  options.word("NAME", name, Options::Need::required);
-  if (auto parsed = options.parse(context, words); !parsed) return std::unexpected(parsed.error());
-  auto contexts = read_contexts(context);
+  auto contexts = named(context, words, name);
   if (!contexts) return std::unexpected(contexts.error());
-  if (!contexts->find(name)) return unknown(context, *contexts, name);
   std::erase_if(contexts->all, [&](const SavedContext& one) { return one.name == name; });
   if (contexts->current == name) contexts->current.clear();
   if (auto written = write_contexts(context, *contexts); !written)

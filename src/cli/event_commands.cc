@@ -82,9 +82,9 @@ Outcome<int> events(Context& context, const Words& words) {
   }
   Query query;
   query.add("since", since).add("project", project).add("job", job).add("kinds", kinds);
+  if (!follow) query.add("follow", "false");
 
-  // Without --follow what has happened is all there when nothing came for so long.
-  constexpr Span silence{700}, patience{30'000}, pause{1'000};
+  constexpr Span patience{30'000}, pause{1'000};
   Service service(context);
   std::string last_id;
   std::int64_t seen = 0;
@@ -100,13 +100,11 @@ Outcome<int> events(Context& context, const Words& words) {
     std::string word;  // the service's last
     while (reader) {
       net::StreamEvent event;
-      const auto got = reader->next(event, follow ? patience : silence);
+      const auto got = reader->next(event, patience);
       away = Span{0};
+      if (got && *got == net::EventReader::Got::ended && !follow) return 0;
       if (!got || *got == net::EventReader::Got::ended) break;
-      if (*got == net::EventReader::Got::nothing) {
-        if (!follow) return 0;
-        continue;
-      }
+      if (*got == net::EventReader::Got::nothing) continue;
       if (last_word(event)) {
         word = event.event;
         break;
@@ -120,7 +118,10 @@ Outcome<int> events(Context& context, const Words& words) {
       return stop(Exit::auth, word, context.say(Phrase::events_lost, word),
                   context.say(Phrase::hint_token));
     }
-    if (!follow) return 0;
+    if (!follow) {  // not all of it was printed
+      if (word.empty()) word = "stream_lost";
+      return stop(Exit::failed, word, context.say(Phrase::events_lost, word));
+    }
     context.progress(context.say(Phrase::events_again));
     context.around.sleep(pause);
     away += pause;

@@ -12,6 +12,7 @@
 #include <sstream>
 #include <system_error>
 
+#include "base/nearest.h"
 #include "cli/job_flags.h"
 #include "cli/nouns.h"
 #include "codec/json.h"

@@ -2,6 +2,7 @@
 #include <span>
 #include <utility>
 
+#include "base/nearest.h"
 #include "cli/answers.h"
 #include "cli/commands.h"
 #include "cli/follow.h"

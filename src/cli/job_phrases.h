@@ -24,7 +24,6 @@
   X(sb_refused, "the script asks for what Tenbin would not do", "スクリプトの指定のうち、Tenbin では実現できないものがあります") \
   X(sb_ignore_unknown, "--ignore names {0}, which is not given, or cannot be ignored", "--ignore の {0} は指定されていないか、無視できないオプションです") \
   X(sb_no_gpu, "no GPU is asked for, and Tenbin shares GPUs: add --gpus-per-node, --gpus, --gpus-per-task or --gres=gpu:N", "GPU の指定がありません。Tenbin は GPU を割り当てます。--gpus-per-node、--gpus、--gpus-per-task、--gres=gpu:N のいずれかを加えてください") \
-  X(sb_no_time, "no --time is given, and the hold of credits needs one", "--time がありません。クレジットの確保に必要です") \
   X(sb_not_divisible, "{0} {1} cannot be spread evenly over {2} {3}", "{0} {1} を {2} {3} へ均等に分けられません") \
   X(sb_conflict, "{0} and {1} contradict each other", "{0} と {1} が矛盾しています") \
   X(sb_range_of_nodes, "a range of nodes is not a size; give one number", "ノード数は範囲ではなく 1 つの数で指定してください") \
@@ -72,7 +71,6 @@
   X(no_wrap, "it stands for a script, and this is one", "スクリプトの代わりに使うもので、スクリプトの中では使えません") \
   X(no_socket_counts, "sockets are not counted", "ソケットは数えません") \
   X(no_network, "networks are not chosen", "ネットワークは選べません") \
-  X(no_heterogeneous, "a job has one shape", "ジョブの形は 1 つだけです") \
   X(no_binding, "processes are not bound to cores", "プロセスをコアに固定しません") \
   X(no_accounting, "use is accounted by GPU time", "利用は GPU 時間で記録します") \
   X(no_frequency, "clock rates are left as they are", "クロック周波数は変えません") \

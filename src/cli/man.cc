@@ -7,6 +7,7 @@
 #include <set>
 #include <system_error>
 
+#include "base/nearest.h"
 #include "cli/commands.h"
 #include "cli/help.h"
 #include "cli/options.h"

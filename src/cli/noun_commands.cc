@@ -2,6 +2,7 @@
 #include <deque>
 #include <map>
 
+#include "base/nearest.h"
 #include "cli/answers.h"
 #include "cli/commands.h"
 #include "cli/files.h"

@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 
+#include "base/nearest.h"
 #include "cli/described.h"
 #include "cli/help.h"
 #include "cli/width.h"

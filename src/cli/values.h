@@ -60,10 +60,5 @@ std::string new_uuid();
 /// second.
 std::optional<std::int64_t> parse_instant(std::string_view rfc3339);
 
-/// Insertions, deletions, changes and swaps of neighbours that lead from one to the other.
-int edit_distance(std::string_view a, std::string_view b);
-
-/// What a person may have meant by `word`: the nearest of `names` if it is near, else nothing.
-std::string nearest(std::string_view word, std::span<const std::string_view> names);
 
 }  // namespace tenbin::cli

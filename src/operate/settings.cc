@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "base/assert.h"
+#include "base/nearest.h"
 
 namespace tenbin::operate {
 
@@ -149,8 +150,6 @@ constexpr Setting table[] = {
      .flag_only = true},
 };
 
-constexpr int distance_max = 2;
-
 const Setting* find(std::string_view name) {
   const auto found = std::ranges::find(table, name, &Setting::name);
   return found == std::end(table) ? nullptr : &*found;
@@ -168,21 +167,6 @@ std::string variable_of(const Setting& setting) {
     if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
   }
   return name;
-}
-
-int edit_distance(std::string_view a, std::string_view b) {
-  std::vector<int> row(b.size() + 1);
-  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = static_cast<int>(j);
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    int diagonal = row[0];
-    row[0] = static_cast<int>(i);
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      const int above = row[j];
-      row[j] = std::min({above + 1, row[j - 1] + 1, diagonal + (a[i - 1] == b[j - 1] ? 0 : 1)});
-      diagonal = above;
-    }
-  }
-  return row[b.size()];
 }
 
 std::optional<std::int64_t> whole_number(std::string_view text) {
@@ -233,20 +217,6 @@ Mistake wrong_type(const std::string& where, const Setting& setting) {
 
 std::span<const Setting> all_settings() {
   return table;
-}
-
-std::optional<std::string_view> did_you_mean(std::string_view word,
-                                             std::span<const std::string_view> names) {
-  std::optional<std::string_view> best;
-  int best_distance = distance_max + 1;
-  for (const std::string_view name : names) {
-    const int distance = edit_distance(word.substr(0, 64), name);
-    if (distance < best_distance && distance < static_cast<int>(word.size())) {
-      best_distance = distance;
-      best = name;
-    }
-  }
-  return best;
 }
 
 std::optional<Listener> listener_of(std::string_view text) {
@@ -346,9 +316,9 @@ std::optional<Mistake> Settings::take(const Setting& setting, const std::string&
                                           setting.choices, quoted(value));
         std::string japanese = fmt::format("{} に指定できるのは {} です（{} は指定できません）",
                                            setting.name, setting.choices, quoted(value));
-        if (const auto near = did_you_mean(value, choices)) {
-          english += fmt::format("; did you mean {}?", *near);
-          japanese += fmt::format("。{} ではありませんか", *near);
+        if (const std::string near = nearest(value, choices); !near.empty()) {
+          english += fmt::format("; did you mean {}?", near);
+          japanese += fmt::format("。{} ではありませんか", near);
         }
         return mistake(std::move(english), std::move(japanese));
       }
@@ -392,9 +362,9 @@ std::vector<Mistake> Settings::read_toml(std::string_view text, const std::strin
       const std::string shown = quoted(key.str().substr(0, 64));
       std::string english = "there is no setting " + shown;
       std::string japanese = shown + " という設定はありません";
-      if (const auto near = did_you_mean(key.str(), names)) {
-        english += fmt::format("; did you mean {}?", *near);
-        japanese += fmt::format("。{} ではありませんか", *near);
+      if (const std::string near = nearest(key.str(), names); !near.empty()) {
+        english += fmt::format("; did you mean {}?", near);
+        japanese += fmt::format("。{} ではありませんか", near);
       } else {
         english += "; tenbin serve --print-config shows all";
         japanese += "。tenbin serve --print-config ですべて表示できます";

@@ -90,8 +90,4 @@ std::optional<Listener> listener_of(std::string_view text);
 /// The help of `tenbin serve`, made of the table.
 std::string settings_help();
 
-/// The name that was meant, if one is near.
-std::optional<std::string_view> did_you_mean(std::string_view word,
-                                             std::span<const std::string_view> names);
-
 }  // namespace tenbin::operate

@@ -139,8 +139,13 @@ runs 8 tenbin job wait "$id" --timeout 200ms
 runs 0 tenbin job cancel "$id"
 runs 130 timeout 30 tenbin job wait "$id"
 # A watcher whose reader goes away ends by itself.
-timeout 20 tenbin fleet --watch -o json 2>/dev/null | head -n 1 >/dev/null
+timeout 20 tenbin fleet --watch -o json 2>/dev/null > >(head -n 1 >/dev/null) &
+watcher=$!
+sleep 1
 tenbin price set east-h100 --gpu-hour 8 >/dev/null
+ended=0
+wait "$watcher" || ended=$?
+((ended != 124)) || wrong 'a watcher without a reader goes on'
 
 # ---- terminals ----
 

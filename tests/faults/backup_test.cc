@@ -19,38 +19,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct Ran {
-  int code = -1;
-  std::string words;
-};
-
-Ran tenbin(std::vector<std::string> words) {
-  words.insert(words.begin(), TENBIN_BINARY);
-  std::vector<char*> argv;
-  for (std::string& word : words) argv.push_back(word.data());
-  argv.push_back(nullptr);
-  int out[2];
-  REQUIRE(::pipe2(out, O_CLOEXEC) == 0);
-  const pid_t process = ::fork();
-  REQUIRE(process >= 0);
-  if (process == 0) {
-    ::dup2(out[1], 1);
-    ::dup2(out[1], 2);
-    ::execv(argv[0], argv.data());
-    ::_exit(126);
-  }
-  ::close(out[1]);
-  Ran ran;
-  char buffer[4096];
-  for (ssize_t n; (n = ::read(out[0], buffer, sizeof buffer)) > 0;)
-    ran.words.append(buffer, static_cast<std::size_t>(n));
-  ::close(out[0]);
-  int status = 0;
-  ::waitpid(process, &status, 0);
-  ran.code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-  return ran;
-}
-
 std::string submit_body(const std::string& argv) {
   return R"({"project": "project", "gpus": 1, "time_limit_ms": 600000, "run": {"argv": )" + argv +
          "}}";
@@ -92,7 +60,7 @@ TEST_CASE("a backup taken while jobs are submitted holds all that was acknowledg
   const std::string backup = folder.path() + "/backup";
   // Slowly, so that much is written meanwhile.
   const Ran ran =
-      tenbin({"backup", backup, "--state", folder.state(), "--config", settings, "--rate", "1"});
+      run_tenbin({"backup", backup, "--state", folder.state(), "--config", settings, "--rate", "1"});
   enough = true;
   others.join();
   REQUIRE_MESSAGE(ran.code == 0, ran.words);
@@ -106,16 +74,16 @@ TEST_CASE("a backup taken while jobs are submitted holds all that was acknowledg
   CHECK((about.st_mode & 0777) == 0700);
 
   // Again to the same place: refused, and what is there is left alone.
-  const Ran again = tenbin({"backup", backup, "--state", folder.state()});
+  const Ran again = run_tenbin({"backup", backup, "--state", folder.state()});
   CHECK(again.code == 1);
   CHECK(again.words.find("something already") != std::string::npos);
 
   const std::string restored = folder.path() + "/restored";
-  const Ran back = tenbin({"restore", backup, "--state", restored});
+  const Ran back = run_tenbin({"restore", backup, "--state", restored});
   REQUIRE_MESSAGE(back.code == 0, back.words);
   CHECK(back.words.find("credits: in lots 1500000") != std::string::npos);
   CHECK(!fs::exists(restored + ".restoring"));
-  const Verified v = verified(restored);
+  const Ran v = verified(restored);
   CHECK_MESSAGE(v.code == 0, v.words);
   const Ledger ledger = read_ledger(restored);
   for (const auto& [key, job] : before) {
@@ -130,7 +98,7 @@ TEST_CASE("a backup taken while jobs are submitted holds all that was acknowledg
   CHECK(there.post("/v1/jobs", submit_body(R"(["true"])")).status == 201);
 
   // Not into a folder with something in it.
-  const Ran onto = tenbin({"restore", backup, "--state", folder.state()});
+  const Ran onto = run_tenbin({"restore", backup, "--state", folder.state()});
   CHECK(onto.code == 1);
   CHECK(onto.words.find("not empty") != std::string::npos);
 }
@@ -144,10 +112,10 @@ TEST_CASE("a backup that was altered is not restored, and leaves nothing behind"
     declare_fleet(officer);
   }
   const std::string backup = folder.path() + "/backup", state = folder.path() + "/restored";
-  REQUIRE(tenbin({"backup", backup, "--state", folder.state(), "--with-token"}).code == 0);
+  REQUIRE(run_tenbin({"backup", backup, "--state", folder.state(), "--with-token"}).code == 0);
   CHECK(fs::exists(backup + "/admin.token"));
   const auto refused = [&](const std::string& with, const std::string& words) {
-    const Ran ran = tenbin({"restore", with, "--state", state});
+    const Ran ran = run_tenbin({"restore", with, "--state", state});
     CAPTURE(ran.words);
     CHECK(ran.code == 1);
     CHECK(ran.words.find(words) != std::string::npos);
@@ -185,7 +153,7 @@ TEST_CASE("a backup that was altered is not restored, and leaves nothing behind"
   refused(folder.path() + "/nowhere", "find the backup");
   // The whole one is restored into an empty folder.
   fs::create_directory(state);
-  const Ran good = tenbin({"restore", backup, "--state", state});
+  const Ran good = run_tenbin({"restore", backup, "--state", state});
   CHECK_MESSAGE(good.code == 0, good.words);
   CHECK(fs::exists(state + "/admin.token"));
 }
@@ -202,12 +170,12 @@ TEST_CASE("a restored service takes nothing of the old machine for its own") {
   REQUIRE(within(20, [&] { return !jobs_of(folder.work()).empty(); }));
   const std::string backup = folder.path() + "/backup", state = folder.path() + "/restored";
   const std::string token = old.token();
-  REQUIRE(tenbin({"backup", backup, "--state", folder.state()}).code == 0);
+  REQUIRE(run_tenbin({"backup", backup, "--state", folder.state()}).code == 0);
   old.kill9();  // its supervisor lives on, with a long lease
   const auto of_old = supervisors(folder.state());
   REQUIRE(!of_old.empty());
 
-  const Ran back = tenbin({"restore", backup, "--state", state});
+  const Ran back = run_tenbin({"restore", backup, "--state", state});
   REQUIRE_MESSAGE(back.code == 0, back.words);
   CHECK(back.words.find("1 ran and wait again as new attempts; epoch 2") != std::string::npos);
   Daemon fresh({.state = state, .work = folder.path() + "/work2"});
@@ -221,7 +189,7 @@ TEST_CASE("a restored service takes nothing of the old machine for its own") {
   CHECK(caller.post(job + "/cancel", "").status == 200);
   CHECK(within(20, [&] { return caller.get(job).text("state") == "cancelled"; }));
   CHECK(supervisors(folder.state()).size() == of_old.size());
-  const Verified v = verified(state);
+  const Ran v = verified(state);
   CHECK_MESSAGE(v.code == 0, v.words);
 }
 

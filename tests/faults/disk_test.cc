@@ -46,7 +46,7 @@ Filled fill(Daemon& service, std::uint64_t at_most) {
 }
 
 void check_nothing_is_lost(const std::string& state, const Filled& filled) {
-  const Verified v = verified(state);
+  const Ran v = verified(state);
   REQUIRE_MESSAGE(v.code == 0, v.words);
   const Ledger ledger = read_ledger(state);
   for (const auto& [key, job] : filled.acknowledged) {

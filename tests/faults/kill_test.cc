@@ -227,7 +227,7 @@ TEST_CASE("kill -9 at any moment") {
         REQUIRE(there);
       }
     }
-    const Verified v = verified(folder.state());
+    const Ran v = verified(folder.state());
     REQUIRE_MESSAGE(v.code == 0, v.words);
     REQUIRE(contents(folder.trace() + "/overlap") == "");
   }

@@ -235,7 +235,11 @@ std::string uuid(Rng& rng) {
   return to_uuid({rng.next() | 1, rng.next()});
 }
 
-Verified verified(const std::string& state) {
+Ran run_tenbin(std::vector<std::string> words) {
+  words.insert(words.begin(), TENBIN_BINARY);
+  std::vector<char*> argv;
+  for (std::string& word : words) argv.push_back(word.data());
+  argv.push_back(nullptr);
   int out[2];
   REQUIRE(::pipe2(out, O_CLOEXEC) == 0);
   const pid_t process = ::fork();
@@ -243,23 +247,27 @@ Verified verified(const std::string& state) {
   if (process == 0) {
     ::dup2(out[1], 1);
     ::dup2(out[1], 2);
-    ::execl(TENBIN_BINARY, TENBIN_BINARY, "verify", state.c_str(), nullptr);
+    ::execv(argv[0], argv.data());
     ::_exit(126);
   }
   ::close(out[1]);
-  Verified result;
+  Ran ran;
   char buffer[4096];
   for (ssize_t n; (n = ::read(out[0], buffer, sizeof buffer)) > 0;)
-    result.words.append(buffer, static_cast<std::size_t>(n));
+    ran.words.append(buffer, static_cast<std::size_t>(n));
   ::close(out[0]);
   int status = 0;
   ::waitpid(process, &status, 0);
-  result.code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-  return result;
+  ran.code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  return ran;
+}
+
+Ran verified(const std::string& state) {
+  return run_tenbin({"verify", state});
 }
 
 std::int64_t records(const std::string& state) {
-  const Verified v = verified(state);
+  const Ran v = verified(state);
   REQUIRE_MESSAGE(v.code == 0, v.words);
   const std::size_t at = v.words.find("verified: ");
   REQUIRE(at != std::string::npos);

@@ -96,12 +96,14 @@ class Caller {
 
 std::string uuid(Rng& rng);
 
-/// `tenbin verify STATE`: its exit code, and what it said.
-struct Verified {
-  int code = 0;
+/// The program run to its end: its exit code, and what it said on both streams.
+struct Ran {
+  int code = -1;
   std::string words;
 };
-Verified verified(const std::string& state);
+Ran run_tenbin(std::vector<std::string> words);
+/// `tenbin verify STATE`.
+Ran verified(const std::string& state);
 /// How many records the journal has, as verify counts them.
 std::int64_t records(const std::string& state);
 

@@ -236,7 +236,7 @@ TEST_CASE("without memory it ends with words and 71, and nothing acknowledged is
   CHECK(!ended.signal.has_value());
   CHECK((ended.code == 71 || ended.code == 70));
   CHECK(service.words().find("what was acknowledged is safe") != std::string::npos);
-  const Verified v = verified(folder.state());
+  const Ran v = verified(folder.state());
   REQUIRE_MESSAGE(v.code == 0, v.words);
   const Ledger ledger = read_ledger(folder.state());
   for (const auto& [key, job] : acknowledged) REQUIRE(ledger.by_request.contains(key));
@@ -273,9 +273,7 @@ TEST_CASE("a state folder on a disk that may only be read is refused with the re
         service.signal(SIGTERM);
         check(service.wait().code == 0, 2);
         check(::mount(nullptr, state.c_str(), nullptr, MS_REMOUNT | MS_RDONLY, nullptr) == 0, 3);
-        std::fprintf(stderr, "%s", "");
         // Its log lies beside the state folder, which can still be written.
-        Daemon again({.state = state, .work = name + "/work"});
         const pid_t started = ::fork();
         if (started == 0) {
           const int log = ::open((name + "/log2").c_str(), O_WRONLY | O_CREAT, 0600);

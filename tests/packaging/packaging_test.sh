@@ -92,6 +92,9 @@ has usr/share/tenbin/tenbin.json
 has usr/share/doc/tenbin/README.md
 has etc/tenbin/tenbin.toml
 has usr/lib/sysusers.d/tenbin.conf
+has usr/share/man/man1/tenbin.1
+has usr/share/man/ja/man1/tenbin.1
+has usr/share/bash-completion/completions/tenbin
 check "something in the package belongs to another than root" \
   bash -c "! grep -vE ' root/root ' '$scratch/contents'"
 check "something in the package may be written by others" \
