@@ -173,9 +173,6 @@ std::optional<JsonValue> Api::body_of(const CallPtr& call) {
 
 // ---- conditional requests ----
 
-namespace {
-
-/// Whether an If-None-Match names `tag`. Weak comparison, as RFC 9110 wants it here.
 bool names_tag(std::string_view list, std::string_view tag) {
   const auto plain = [](std::string_view t) { return t.starts_with("W/") ? t.substr(2) : t; };
   while (!list.empty()) {
@@ -187,8 +184,6 @@ bool names_tag(std::string_view list, std::string_view tag) {
   }
   return false;
 }
-
-}  // namespace
 
 bool Api::unchanged(const CallPtr& call, std::uint64_t digest) {
   if (call->route->validator == Validator::none) return false;

@@ -231,6 +231,9 @@ ProjectId live_project(const World& world, JobId id);
 /// The scope of a job that is over.
 Scope scope_of(const World& world, const SettledJob& job);
 
+/// Whether an If-None-Match names `tag`. Weak comparison, as RFC 9110 wants it here.
+bool names_tag(std::string_view list, std::string_view tag);
+
 template <class Value>
 void member_or_null(JsonWriter& out, std::string_view name, bool there, const Value& value) {
   out.key(name);

@@ -9,7 +9,6 @@
 #include "core/jobs/tasks.h"
 #include "core/schedule/schedule.h"
 #include "live/effects.h"
-#include "net/event_stream.h"
 
 namespace tenbin {
 
@@ -25,6 +24,8 @@ static_assert(std::variant_size_v<Event> <= 64, "a filter has one bit for each k
 
 template <class E>
 concept OfProject = requires(const E& e) { ProjectId{e.project}; };
+template <class E>
+concept OfJob = requires(const E& e) { JobId{e.job}; } || requires(const E& e) { JobId{e.array}; };
 
 template <class E, class... Kinds>
 constexpr bool one_of = (std::is_same_v<E, Kinds> || ...);
@@ -38,7 +39,11 @@ constexpr Audience audience_of() {
     return Audience::everyone;
   } else if constexpr (one_of<E, TokenCreated, TokenRevoked>) {
     return Audience::person;
-  } else if constexpr (OfProject<E> || requires(const E& e) { JobId{e.job}; }) {
+  } else if constexpr (one_of<E, MemberDeclared, MemberRemoved>) {
+    return Audience::members;
+  } else if constexpr (one_of<E, AllocationDeclared, AllocationChanged>) {
+    return Audience::allocation;
+  } else if constexpr (OfProject<E> || OfJob<E>) {
     return Audience::project;
   } else {
     return Audience::all_seeing;  // also whatever is new and nobody has thought about
@@ -188,6 +193,8 @@ Happening happening_of(const World& world, const Event& event, ProjectId project
       [&]<class E>(const E& e) {
         what.audience = audience_of<E>();
         if constexpr (OfProject<E>) what.project = e.project;
+        if constexpr (std::is_same_v<E, AllocationChanged>)
+          what.project = world.allocations.at(e.allocation).project;
         if constexpr (std::is_same_v<E, TokenCreated>) what.person = e.person;
         if constexpr (std::is_same_v<E, TokenRevoked>) {
           if (const Token* token = world.tokens.find(e.token)) what.person = token->person;
@@ -211,7 +218,7 @@ void write_happening(std::string& out, const World& world, const Happening& what
   words(by);
   std::visit(
       [&]<class E>(const E& e) {
-        if constexpr (!OfProject<E> && requires { JobId{e.job}; }) {
+        if constexpr (!OfProject<E> && OfJob<E>) {
           json.key("project");
           words(what.project);
         }
@@ -516,8 +523,8 @@ void Api::events(const CallPtr& call) {
       }
     } else if (name == "follow") {
       if (value != "true" && value != "false") {
-        return call->deny(invalid_field("follow", "expected true or false",
-                                        "true か false を指定してください"));
+        return call->deny(
+            invalid_field("follow", "expected true or false", "true か false を指定してください"));
       }
       filter.follow = value == "true";
     } else if (name == "project") {
@@ -604,11 +611,15 @@ void Api::events(const CallPtr& call) {
 
 /// Who may see what happens, in one place.
 bool Api::may_see(const World& world, const Caller& caller, const Happening& what) const {
+  const auto of_project = [&](Question question) {
+    return what.project ? may_see(world, caller, question, {.project = what.project})
+                        : may_see(world, caller, Question::journal);
+  };
   switch (what.audience) {
     case Audience::everyone: return true;
-    case Audience::project:
-      return what.project ? may_see(world, caller, what.project)
-                          : may_see(world, caller, Question::journal);
+    case Audience::project: return of_project(Question::jobs);
+    case Audience::members: return of_project(Question::members);
+    case Audience::allocation: return of_project(Question::allocation);
     case Audience::person: return may_see(world, caller, Question::tokens, {.owner = what.person});
     case Audience::all_seeing: return may_see(world, caller, Question::journal);
     case Audience::nobody: return false;

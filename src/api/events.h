@@ -22,7 +22,9 @@ namespace tenbin {
 /// is sent, so that rights that were taken away hold at once.
 enum class Audience : std::uint8_t {
   everyone,    // who has a token: the fleet and its prices
-  project,     // who may see `project`
+  project,     // who may see the jobs of `project`
+  members,     // who may see who has which role in `project`
+  allocation,  // who may see what `project` was given
   person,      // `person`, and who may see everybody's tokens
   all_seeing,  // who sees everything
   nobody,      // the service's own bookkeeping

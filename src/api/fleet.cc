@@ -50,11 +50,10 @@ void Api::fleet(const CallPtr& call) {
         out.key("nodes").begin_array();
         for (const NodeId id : pool.nodes) {
           const Node& node = world.nodes.at(id);
-          Gpus free{std::int64_t{node.free_whole()} * 1'000};
-          for (const PartialGpu& gpu : node.partial) free += Gpus{gpu.free_milli};
           out.begin_object().member("name", node.name);
           out.member("state", enum_names(NodeState{})[static_cast<std::size_t>(node.state)]);
-          out.member("gpus", std::to_string(pool.gpus_per_node)).member("gpus_free", text_of(free));
+          out.member("gpus", std::to_string(pool.gpus_per_node))
+              .member("gpus_free", text_of(node.free()));
           out.key("jobs").begin_array();
           for (const JobId job : on_node[id]) out.value(job.value);
           out.end_array().end_object();

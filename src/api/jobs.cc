@@ -17,6 +17,8 @@ namespace tenbin {
 
 namespace {
 
+constexpr std::uint64_t looked_at_max = 100'000;  // waiting jobs, for one explanation
+
 constexpr std::uint64_t predicted_jobs_max =
     20'000;  // larger queues would take too long to play forward
 constexpr std::size_t predicted_instants_max = 5'000;
@@ -600,14 +602,19 @@ void Api::explain(const CallPtr& call, JobId id) {
             case JobState::time_limit: return std::nullopt;
           }
           predict = true;
-          std::uint64_t ahead = 0;
+          std::uint64_t ahead = 0, looked = 0;
           for (const auto& [pools, lane] : world.index.lanes) {
             if ((pools.bits & job->pools.bits) == 0) continue;
             lane.each([&](const WaitingJob& w) {
-              if (w.job < asked)
-                ahead += std::min(world.jobs.at(w.job).tasks(), asked.value - w.job.value);
+              if (w.job >= asked || ++looked > looked_at_max) return false;
+              ahead += std::min(world.jobs.at(w.job).tasks(), asked.value - w.job.value);
+              return true;
             });
           }
+          const std::string behind =
+              (looked > looked_at_max ? "more than " : "") + std::to_string(ahead);
+          const std::string behind_ja =
+              std::to_string(ahead) + (looked > looked_at_max ? " 件以上" : " 件");
           Gpus free, all;
           std::string pools;
           world.pools.each([&](PoolId p, const Pool& pool) {
@@ -621,13 +628,12 @@ void Api::explain(const CallPtr& call, JobId id) {
           });
           const std::string figures = text_of(free) + " of " + text_of(all);
           if (ahead > 0) {
-            return Words{"waits_its_turn",
-                         "It waits behind " + std::to_string(ahead) +
-                             (ahead == 1 ? " job" : " jobs") + "; it needs " + shape + ", and " +
-                             figures + " GPUs in service are free in " + pools + ".",
-                         std::to_string(ahead) + " 件のジョブの後です。" + shape + " が必要で、" +
-                             pools + " では稼働中 " + text_of(all) + " GPU のうち " +
-                             text_of(free) + " が空いています。"};
+            return Words{
+                "waits_its_turn",
+                "It waits behind " + behind + (ahead == 1 ? " job" : " jobs") + "; it needs " +
+                    shape + ", and " + figures + " GPUs in service are free in " + pools + ".",
+                behind_ja + "のジョブの後です。" + shape + " が必要で、" + pools + " では稼働中 " +
+                    text_of(all) + " GPU のうち " + text_of(free) + " が空いています。"};
           }
           return Words{"waits_for_room",
                        "It is next and waits for room: it needs " + shape + ", and " + figures +

@@ -123,7 +123,7 @@ void Api::project_statement(const CallPtr& call, const std::string& name) {
     std::string body;
     JsonWriter out(body);
     out.begin_object();
-    bool there = false, adds_up = true, whole = false;
+    bool there = false, adds_up = true, whole = false, jobs_seen = false;
     std::map<std::pair<std::string, std::string>, Credits> paid;  // funder, grant
     std::set<std::string, std::less<>> grants;                    // whose charges are shown
     Credits spent;
@@ -132,6 +132,7 @@ void Api::project_statement(const CallPtr& call, const std::string& name) {
       there = found != world.index.projects.end() &&
               may_see(world, call->caller, Question::credit, {.project = found->second});
       if (!there) return;
+      jobs_seen = may_see(world, call->caller, Question::jobs, {.project = found->second});
       write_balance(out, world, call->caller.person, found->second);
       Sums sums;
       Credits allocated;
@@ -184,7 +185,9 @@ void Api::project_statement(const CallPtr& call, const std::string& name) {
         break;
       }
       const std::uint64_t job_id = (*rows)[i].job;
-      const auto job = live_.history().job(job_id);
+      const auto over =
+          jobs_seen ? live_.history().job(job_id) : Result<std::optional<SettledJob>>{std::nullopt};
+      const SettledJob* job = over && *over ? &**over : nullptr;
       Credits charged;
       std::size_t end = i;
       while (end < rows->size() && (*rows)[end].job == job_id &&
@@ -192,8 +195,8 @@ void Api::project_statement(const CallPtr& call, const std::string& name) {
         charged += (*rows)[end++].amount;
       }
       out.begin_object().member("at", text_of((*rows)[i].at)).member("job", job_id);
-      out.member("name", job && *job ? (*job)->name : std::string());
-      out.member("state", job && *job ? (*job)->state : std::string());
+      member_or_null(out, "name", jobs_seen, job ? job->name : std::string());
+      member_or_null(out, "state", jobs_seen, job ? job->state : std::string());
       out.member("charged", text_of(charged)).key("parts").begin_array();
       for (; i < end; ++i) {
         const ChargeRow& row = (*rows)[i];

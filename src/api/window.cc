@@ -13,18 +13,7 @@ namespace {
 
 /// Of bytes: the same bytes, the same tag.
 std::string tag_of(std::string_view bytes) {
-  constexpr std::string_view digits = "0123456789abcdef";
-  std::string tag = "\"";
-  const Hash hash = hash_of(bytes);
-  for (std::size_t i = 0; i < 12; ++i) {
-    tag += digits[hash.bytes[i] >> 4];
-    tag += digits[hash.bytes[i] & 15];
-  }
-  return tag + "\"";
-}
-
-bool has_tag(std::string_view if_none_match, const std::string& tag) {
-  return if_none_match == "*" || if_none_match.find(tag) != std::string_view::npos;
+  return "\"" + to_hex(hash_of(bytes)).substr(0, 24) + "\"";
 }
 
 constexpr Span commit_late{10'000};  // of a journal that cannot be written
@@ -45,7 +34,7 @@ net::Response respond(const Asset& asset, const net::Request& request) {
                                      {"Cache-Control", "no-cache"},
                                      {"X-Content-Type-Options", "nosniff"},
                                      {"Cross-Origin-Resource-Policy", "same-origin"}}};
-  if (has_tag(request.header("If-None-Match"), tag)) {
+  if (names_tag(request.header("If-None-Match"), tag)) {
     response.status = 304;
   } else {
     response.content_type = asset.type;
@@ -159,7 +148,7 @@ void Api::show(const net::Request& request, net::Reply to, Language language, bo
     if (!part) return reply(page::respond(page::whole(*board, live_.now(), healthy, language)));
     std::string html = page::part(*board, language);
     const std::string tag = tag_of(html);
-    const bool same = has_tag(known, tag);
+    const bool same = names_tag(known, tag);
     net::Response response =
         page::respond(same ? std::string() : std::move(html), same ? 304 : 200);
     if (same) response.content_type.clear();

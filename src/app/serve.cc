@@ -25,10 +25,10 @@
 
 #include "api/api.h"
 #include "app/wall_clock.h"
+#include "base/nearest.h"
 #include "codec/hash.h"
 #include "exec/gpu_probe.h"
 #include "exec/local_executor.h"
-#include "base/nearest.h"
 #include "live/live.h"
 #include "live/verify.h"
 #include "net/http_server.h"
@@ -341,8 +341,7 @@ std::string configured_state_folder(const std::string& config) {
   Settings settings;
   settings.set_standard("state", default_state_folder());
   if (!config.empty()) {
-    if (const auto text = read_config(config))
-      static_cast<void>(settings.read_toml(*text, config));
+    if (const auto text = read_config(config)) static_cast<void>(settings.read_toml(*text, config));
   }
   static_cast<void>(
       settings.read_environment([](const std::string& name) { return std::getenv(name.c_str()); }));

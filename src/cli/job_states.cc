@@ -15,9 +15,9 @@ constexpr Span one_wait{30'000};
 }  // namespace
 
 std::span<const std::string_view> job_states() {
-  static constexpr std::string_view all[] = {"queued",    "on_hold",   "blocked",
-                                             "running",   "stopping",  "completed", "failed",
-                                             "cancelled", "time_limit"};
+  static constexpr std::string_view all[] = {"queued",  "on_hold",   "blocked",
+                                             "running", "stopping",  "completed",
+                                             "failed",  "cancelled", "time_limit"};
   return all;
 }
 

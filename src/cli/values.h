@@ -60,5 +60,4 @@ std::string new_uuid();
 /// second.
 std::optional<std::int64_t> parse_instant(std::string_view rfc3339);
 
-
 }  // namespace tenbin::cli

@@ -194,8 +194,8 @@ using Command =
                  DeclareProject, DeclareAllocation, ExpireLot, DeclarePerson, DeclareMember,
                  CreateToken, RevokeToken, DeclareProvider, DeclareRegion, DeclarePool, DeclareNode,
                  SetPrice, DrainNode, ResumeNode, LoseNode, SubmitJob, CancelJob, HoldJob,
-                 ReleaseJob, ReportEnd, SetPolicy, OpenEpoch, ForgetRequests, Schedule, RemoveMember,
-                 DisablePerson, EnablePerson>;
+                 ReleaseJob, ReportEnd, SetPolicy, OpenEpoch, ForgetRequests, Schedule,
+                 RemoveMember, DisablePerson, EnablePerson>;
 
 /// The names of the alternatives, as they stand in the journal and in the API.
 inline constexpr std::array<std::string_view, std::variant_size_v<Command>> command_names{

@@ -364,6 +364,7 @@ std::string_view broken_promise(const World& world) {
       }
       last = w.job;
       ++waiting;
+      return true;
     });
   }
   std::map<JobId, std::set<JobId>> awaited, rows;

@@ -35,10 +35,6 @@ AttemptSpec attempt_of(const World& world, JobId id, const Job& job) {
     place.gpu_milli = slice.milli ? slice.milli : std::popcount(slice.mask) * 1'000;
     spec.members.push_back(std::move(place));
   }
-  if (job.array) {
-    spec.environment["TENBIN_ARRAY_JOB_ID"] = std::to_string(job.array.value);
-    spec.environment["TENBIN_ARRAY_TASK_ID"] = std::to_string(job.task);
-  }
   spec.environment["TENBIN_PROJECT"] = world.projects.at(job.project).name;
   if (!job.name.empty()) spec.environment["TENBIN_JOB_NAME"] = job.name;
   spec.environment["TENBIN_REGION"] = world.regions.at(world.pools.at(job.pool).region).name;
@@ -131,16 +127,18 @@ std::optional<SettledJob> ended_array_row(const World& world, const Event& event
   if (const auto* settled = std::get_if<JobSettled>(&event)) {
     const Job& job = world.jobs.at(settled->job);
     if (!job.array) return std::nullopt;
-    JobArray array = world.arrays.at(job.array);
-    if (array.rows.size() > 1) return std::nullopt;
+    const JobArray& now = world.arrays.at(job.array);
+    if (now.rows.size() > 1) return std::nullopt;
+    JobArray array = now;
     count_end(array, settled->state);
     array.charged += job.charged + settled->charged;
     return array_row(world, job.array, array, job, Why::ended, settled->ended);
   }
   const auto* cancelled = std::get_if<TasksCancelled>(&event);
   if (!cancelled) return std::nullopt;
-  JobArray array = world.arrays.at(cancelled->array);
-  if (array.over() + cancelled->tasks < array.tasks) return std::nullopt;
+  const JobArray& now = world.arrays.at(cancelled->array);
+  if (now.over() + cancelled->tasks < now.tasks) return std::nullopt;
+  JobArray array = now;
   array.cancelled += cancelled->tasks;
   return array_row(world, cancelled->array, array, world.jobs.at(*array.rows.begin()),
                    cancelled->why, cancelled->ended);

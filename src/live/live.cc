@@ -285,7 +285,7 @@ Instant Live::next_deadline() const {
   Instant next = requests_forgotten_ + forget_every;
   world_.lots.each([&](LotId, const Lot& lot) {
     if (!lot.expired) next = std::min(next, lot.expires);
-    if (lot.valid_from > world_.now) next = std::min(next, lot.valid_from);
+    if (lot.valid_from > looked_) next = std::min(next, lot.valid_from);
   });
   return next;
 }
@@ -317,7 +317,7 @@ void Live::own() {
     }
     lock.unlock();
 
-    batch->at = tick();
+    looked_ = batch->at = tick();
     ask_due(*batch);
     std::size_t decided = 0;
     while (decided < messages.size() && batch->facts.size() < batch_events_max) {
@@ -509,8 +509,9 @@ void Live::start_attempt(JobId id, const Job& job, const World& world) {
     ask(std::move(message));
     return;
   }
-  if (!spec->requeue && attempt.id.attempt > 1) {
-    // It was asked to run once at most, and its first attempt was lost.
+  // Every attempt before this one failed or was lost.
+  if (!spec->requeue && attempt.id.attempt > job.failures + 1) {
+    // It was asked not to run again after a lost attempt.
     Message message;
     message.asked.command = ReportEnd{id, job.attempt, EndKind::launch_failed, 0, clock_.now()};
     ask(std::move(message));

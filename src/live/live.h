@@ -25,7 +25,8 @@
 //   owner      takes what waits in the mailbox, decides it and schedules once after it
 //   committer  writes batch n in one transaction while n+1 is decided
 //   publisher  only after the commit: evolves the reader's World, sends answers, starts and stops
-//   work follower   writes what is over into the history, and snapshots
+//              work
+//   follower   writes what is over into the history, and snapshots
 //
 // Kill it anywhere: what was answered is there, what was not may be and is then found by its
 // request id. A failed commit ends the process; nothing uncommitted was visible to anyone.
@@ -183,6 +184,7 @@ class Live {
   std::uint64_t next_sequence_ = 1;
   std::uint64_t asked_due_ = 0;
   Instant requests_forgotten_;
+  Instant looked_;  // when it last decided
 
   mutable std::shared_mutex reader_mutex_;
   World reader_;

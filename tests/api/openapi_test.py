@@ -609,6 +609,10 @@ def jobs_while_they_settle(admin, sato):
         w.join()
     check(rounds[0] >= 10, "pages were read meanwhile")
 
+    # Two walks are compared: nothing may end between them.
+    until = time.time() + 60
+    while time.time() < until and any(j["state"] in ("queued", "running") for j in pages(admin, "/v1/jobs", {"name": "brief"})):
+        time.sleep(0.1)
     last = admin.send("GET", "/v1/jobs", {"limit": 1}).json["items"][0]["id"]
     for state in ("completed", "cancelled", "failed"):
         query = {"state": state, "limit": 5}

@@ -59,8 +59,8 @@ TEST_CASE("a backup taken while jobs are submitted holds all that was acknowledg
   std::ofstream(settings) << "port = 7411\n";
   const std::string backup = folder.path() + "/backup";
   // Slowly, so that much is written meanwhile.
-  const Ran ran =
-      run_tenbin({"backup", backup, "--state", folder.state(), "--config", settings, "--rate", "1"});
+  const Ran ran = run_tenbin(
+      {"backup", backup, "--state", folder.state(), "--config", settings, "--rate", "1"});
   enough = true;
   others.join();
   REQUIRE_MESSAGE(ran.code == 0, ran.words);

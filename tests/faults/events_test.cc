@@ -181,6 +181,38 @@ TEST_CASE("events: filters, and what one may not see is not told") {
   }
 }
 
+TEST_CASE("events: what the table of rights keeps from a role, the stream keeps too") {
+  Served world;
+  Caller officer = world.admin();
+  REQUIRE(officer
+              .post("/v1/apply", R"({"items": [
+    {"kind": "person", "name": "operator", "role": "operator"},
+    {"kind": "allocation", "name": "allocation", "grant": "grant", "project": "project", "amount": "900000"}]})")
+              .status == 200);
+  std::string many = job;
+  many.insert(1, R"("tasks": 3, "hold": true, )");
+  const Reply array = officer.post("/v1/jobs", many);
+  REQUIRE_MESSAGE(array.status == 201, array.body);
+  REQUIRE(officer.post("/v1/jobs/" + std::to_string(*array.number("job")) + "/cancel", "").status ==
+          200);
+
+  EventReader own = world.open("?since=0&follow=false", world.token_of("member"));
+  const auto member = read_until(own, count_of("TasksCancelled", 1));
+  CHECK(count_of("AllocationDeclared", 1)(member));
+  CHECK(count_of("AllocationChanged", 1)(member));
+  CHECK(count_of("MemberDeclared", 1)(member));
+  for (const StreamEvent& event : member) {
+    if (event.event == "TasksCancelled") CHECK(field(event, "project") == "project");
+  }
+  EventReader all_jobs = world.open("?since=0&follow=false", world.token_of("operator"));
+  const auto operators = read_until(all_jobs, count_of("TasksCancelled", 1));
+  CHECK(count_of("ArrayQueued", 1)(operators));
+  for (const StreamEvent& event : operators) {
+    CHECK(!event.event.starts_with("Allocation"));
+    CHECK(!event.event.starts_with("Member"));
+  }
+}
+
 TEST_CASE("events: a revoked token ends its streams, others go on") {
   Served world;
   Caller officer = world.admin();

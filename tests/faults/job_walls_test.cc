@@ -229,6 +229,11 @@ TEST_CASE("a job that must not run twice does not, and one that may does") {
   const auto runs = [&](std::int64_t job) {
     return lines(folder.work() + "/" + std::to_string(job) + "/runs").size();
   };
+  // After a failure it may be tried again all the same: nobody was lost.
+  const std::int64_t tried = submit(officer, "#!/bin/sh\necho run >> runs\nexit 3\n",
+                                    R"(, "requeue": false)", R"(, "retries": 2)");
+  CHECK(state_after(officer, tried) == "failed");
+  CHECK(runs(tried) == 3);
   REQUIRE(within(10, [&] { return runs(once) == 1 && runs(again) == 1; }));
   service.kill9();
   rest(2'500);  // longer than the lease: both are lost

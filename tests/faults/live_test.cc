@@ -513,6 +513,29 @@ TEST_CASE("lots expire by the clock, with nobody asking") {
   CHECK(sound(s.world()));
 }
 
+TEST_CASE("a lot that becomes valid while nothing waits leaves the service asleep") {
+  ManualClock clock(dawn);
+  Machines machines;
+  MemoryHistory history;
+  MemoryJournal journal;
+  Service s(journal, history, clock, machines);
+  found(s);
+  REQUIRE(s.decide(DeclareLot{"later",
+                              "grant",
+                              "funder",
+                              {1'000'000, {'U', 'S', 'D'}},
+                              dawn + Span{100},
+                              dawn + Span{365 * day.count},
+                              {}})
+              .has_value());
+  clock.flow();
+  s.decide(DeclareProvider{"wakes-it", ""});
+  REQUIRE(soon([&] { return clock.now() > dawn + Span{300}; }));
+  const std::uint64_t before = clock.asked();
+  std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  CHECK(clock.asked() - before < 1'000);  // a loop without rest asks a hundred times as often
+}
+
 TEST_CASE("a lot that expired while there was no service expires at the start") {
   ManualClock clock(dawn);
   Machines machines;

@@ -21,9 +21,11 @@ class ManualClock final : public Clock {
  public:
   explicit ManualClock(Instant at) : at_(at.ms) {}
   Instant now() override {
+    ++asked_;
     const std::int64_t since = flows_ ? real() - flows_since_ : 0;
     return Instant{at_ + since};
   }
+  std::uint64_t asked() const { return asked_; }  // how often
   void set(Instant at) { at_ = at.ms; }
   void pass(Span span) { at_ += span.count; }
   void flow() {
@@ -36,6 +38,7 @@ class ManualClock final : public Clock {
     const auto now = std::chrono::steady_clock::now().time_since_epoch();
     return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
   }
+  std::atomic<std::uint64_t> asked_ = 0;
   std::atomic<std::int64_t> at_;
   std::atomic<std::int64_t> flows_since_ = 0;
   std::atomic<bool> flows_ = false;

@@ -237,6 +237,50 @@ TEST_CASE("after: a whole array, and an array after a job") {
   CHECK(town.world.arrays.at(waits).ended == town.now);
 }
 
+TEST_CASE("after: how a task of a long array ended may be forgotten, and is then not made up") {
+  Town town(100'000);
+  const JobId array = town.array(2, 1);
+  const JobId first{array.value + 1};
+  town.schedule();
+  town.end(first, 0);
+  town.schedule();
+  CHECK(town.state(JobId{array.value + 2}) == JobState::running);
+  town.ok(CancelJob{town.array(10'000)});  // what is remembered goes in pages: others lie far off
+  // Others end, and what is older than a week is forgotten, while the array still runs.
+  for (int days = 0; days < 9; ++days) {
+    town.now = town.now + Span{24 * hour};
+    const JobId other = town.submit(town.wish());
+    town.schedule();
+    town.end(other, 0);
+  }
+  REQUIRE(!town.world.outcomes.find(first));
+  SubmitJob job = town.wish();
+  for (const When when : {When::ok, When::not_ok, When::any}) {
+    const std::array<After, 1> list{After{first, when}};
+    job.after = list;
+    const Decision decision = town.ask(job);
+    REQUIRE(!decision.has_value());
+    CHECK(decision.error().reason == Reason::unknown_after);
+  }
+}
+
+TEST_CASE("promises end with the policy that keeps them") {
+  Town town;
+  town.ok(SetPolicy{Backfill::easy});
+  SubmitJob large = town.wish();
+  large.shape.gpus = Gpus{4'000};
+  const JobId small = town.submit(town.wish()), blocked = town.submit(large);
+  town.schedule();
+  CHECK(town.state(small) == JobState::running);
+  CHECK(town.world.jobs.at(blocked).promised == PoolId{1});
+  town.ok(SetPolicy{Backfill::none});
+  CHECK(town.world.jobs.at(blocked).promised == PoolId{});
+  CHECK(town.world.pools.at(PoolId{1}).promise.job == JobId{});
+  town.ok(SetPolicy{Backfill::easy});
+  town.schedule();
+  CHECK(town.world.jobs.at(blocked).promised == PoolId{1});
+}
+
 TEST_CASE("hold: a job on hold does not start, holds up nobody and keeps its place") {
   Town town;
   SubmitJob job = town.wish();

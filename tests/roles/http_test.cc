@@ -317,6 +317,27 @@ TEST_CASE("every operation, every role, one's own scope and another's, through H
   CHECK(cells > 450);
 }
 
+TEST_CASE("a programme's people see what a project was charged, and not for which job") {
+  Town town;
+  REQUIRE(town.admin().post("/v1/nodes/node/resume", "").status == 200);
+  const std::string job = town.job("other", "project-a");
+  const std::string project = "/v1/projects/project-a";
+  REQUIRE(town.admin().get(job + "/wait?timeout_ms=20000").text("ended").has_value());
+  const auto line_of = [&](const std::string& actor) {
+    const Reply reply = town.callers.at(actor).get(project + "/statement");
+    REQUIRE(reply.status == 200);
+    const std::size_t at = reply.body.find("\"lines\":[{");
+    REQUIRE(at != std::string::npos);
+    return reply.body.substr(at, reply.body.find('}', at) - at);
+  };
+  for (const std::string actor : {"p-auditor", "p-member", "admin"})
+    CHECK(line_of(actor).find("\"state\":null") == std::string::npos);
+  for (const std::string actor : {"a-auditor", "a-officer"}) {
+    const std::string line = line_of(actor);
+    CHECK(line.find("\"name\":null,\"state\":null,\"charged\":\"") != std::string::npos);
+  }
+}
+
 TEST_CASE("what one may not see is answered word for word as what is not there") {
   Town town;
   const std::string hidden = town.job("other", "project-b");

@@ -25,9 +25,9 @@ void join_pool(World& world, NodeId node);  // a node with nothing on it
 void set_state(World& world, NodeId node, NodeState state);
 void take(World& world, Pool& pool, const Job& job);       // job.slices, or its GPUs from the count
 void give_back(World& world, Pool& pool, const Job& job);  // counts a release
-void occupy(World& world, JobId id, Job& job);  // an attempt starts in job.pool ...
-void leave(World& world, JobId id, Job& job);   // ... and is over
-void keep_ends(World& world, Pool& pool);       // after the policy has changed
+void occupy(World& world, JobId id, Job& job);             // an attempt starts in job.pool ...
+void leave(World& world, JobId id, Job& job);              // ... and is over
+void keep_ends(World& world, Pool& pool);                  // after the policy has changed
 
 /// What runs on a node, in id order. Cost: all that runs in its pool.
 std::vector<JobId> running_on(const World& world, NodeId node);

@@ -81,8 +81,12 @@ Target target_of(const World& world, JobId id) {
   }
   if (const JobId row = row_of(world, id)) return {world.jobs.at(row).project, live};
   if (const auto known = world.outcomes.find(id)) return {known->project, known->ok ? ok : not_ok};
-  JobId array_id;  // a task of which nothing else is known was cancelled with others
-  if (const JobArray* array = array_of_task(world, id, array_id)) return {array->project, not_ok};
+  // A task of which nothing else is known was cancelled with others; unless the array began so long
+  // ago that how its first tasks ended may be forgotten.
+  JobId array_id;
+  const JobArray* array = array_of_task(world, id, array_id);
+  if (array && (array->started == Instant{} || world.outcomes.swept() <= array->started))
+    return {array->project, not_ok};
   return {};
 }
 

@@ -16,8 +16,8 @@ namespace tenbin {
 /// that "when have n GPUs come free?" skips whole blocks. (references: measured best of three
 /// structures at every size.)
 ///
-/// Where an end lies is as good as random, so that a search by comparing and branching guesses wrong
-/// half of the time: instants lie side by side, and those before the one sought are counted.
+/// Where an end lies is as good as random, so that a search by comparing and branching guesses
+/// wrong half of the time: instants lie side by side, and those before the one sought are counted.
 class Ends {
  public:
   struct End {

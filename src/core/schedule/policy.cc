@@ -10,7 +10,13 @@ Decision decide(const World& world, const Asked&, const SetPolicy& c, Instant, F
 
 void evolve(World& world, const PolicySet& e, Instant) {
   world.backfill = e.backfill;
-  world.pools.each([&](PoolId id, const Pool&) { keep_ends(world, world.pools.at(id)); });
+  world.pools.each([&](PoolId id, const Pool&) {
+    Pool& pool = world.pools.at(id);
+    keep_ends(world, pool);
+    if (e.backfill != Backfill::none || !pool.promise.job) return;
+    world.jobs.at(pool.promise.job).promised = {};  // nobody keeps promises from now on
+    pool.promise = {};
+  });
 }
 
 }  // namespace tenbin

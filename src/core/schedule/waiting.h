@@ -66,12 +66,14 @@ class Waiting {
   /// The first job with an id above `job` that one of `windows` lets in, or null.
   const WaitingJob* next_match(JobId job, std::span<const Window> windows) const;
 
-  template <class Visit>
+  template <class Visit>  // visit(job) -> bool: go on
   void each(Visit&& visit) const {
     for (const auto& super : supers_) {
       for (std::size_t b = super->begin; b < super->end; ++b) {
         const Block& block = *super->blocks[b];
-        for (std::size_t i = block.begin; i < block.end; ++i) visit(block.entries[i]);
+        for (std::size_t i = block.begin; i < block.end; ++i) {
+          if (!visit(block.entries[i])) return;
+        }
       }
     }
   }

@@ -84,7 +84,10 @@ void one_history(std::uint64_t seed, int steps, std::size_t crowd) {
   std::uint64_t next = 0;
   const auto check_all = [&](const Waiting& q) {
     auto expected = oracle.begin();
-    q.each([&](const WaitingJob& job) { REQUIRE(job.job == (expected++)->first); });
+    q.each([&](const WaitingJob& job) {
+      REQUIRE(job.job == (expected++)->first);
+      return true;
+    });
     REQUIRE(expected == oracle.end());
   };
   for (int step = 0; step < steps; ++step) {
