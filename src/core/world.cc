@@ -132,15 +132,15 @@ void record(World& world, const Event& event, Instant at) {
   TENBIN_ASSERT(at >= world.now);
   world.now = at;
   const std::uint64_t header = (event.index() << 48) ^ static_cast<std::uint64_t>(at.ms);
-  const bool at_rest = std::exchange(world.index.at_rest, false);
+  const JobId rested = std::exchange(world.index.rested, {});
   std::visit(
       [&]<class E>(const E& e) {
         world.history = history_after(world.history, header, e);
         evolve(world, e, at);
         if constexpr (std::is_same_v<E, JobQueued>) {
-          world.index.at_rest = at_rest && stays_at_rest(world, e);
+          world.index.rested = rested_behind(world, rested, e);
         } else if constexpr (std::is_same_v<E, RequestAnswered>) {
-          world.index.at_rest = at_rest;
+          world.index.rested = rested;
         }
       },
       event);
@@ -196,7 +196,7 @@ void reindex(World& world) {
 
   world.pools.each([&](PoolId id, const Pool&) { open_pool(world.pools.at(id)); });
   world.nodes.each([&](NodeId id, const Node&) { join_pool(world, id); });
-  index.at_rest = false;
+  index.rested = {};
   index.some_lot_expired = false;
   world.lots.each([&](LotId, const Lot& lot) { index.some_lot_expired |= lot.expired; });
   index.lanes.clear();

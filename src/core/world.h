@@ -224,9 +224,9 @@ struct Affairs {
     std::map<JobId, std::set<JobId>> awaited;  // rows of jobs by what they come after
     std::set<JobId> never;                     // rows of jobs that are to be cancelled
     std::map<Hash, TokenId> tokens;
-    // Since the last pass nothing has happened that could let a job start. Only ever a short cut: a
-    // pass would find nothing.
-    bool at_rest = false;
+    // A pass has looked at every waiting job up to this one, and nothing has happened since that
+    // could let one of them start. Only ever a short cut: a pass would refuse them again.
+    JobId rested;
     bool some_lot_expired = false;
   } index;
 };

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <utility>
 
 #include "core/fleet/price.h"
 #include "core/fleet/room.h"
@@ -28,6 +29,16 @@ struct Option {
   PoolId pool;
   Rate rate;
 };
+
+/// Counts how often room has come back in `pools`.
+std::uint64_t releases_in(const World& world, PoolSet pools) {
+  std::uint64_t releases = 0;
+  for (std::uint64_t bits = pools.bits; bits; bits &= bits - 1) {
+    const PoolId id{static_cast<std::uint64_t>(std::countr_zero(bits)) + 1};
+    releases += world.pools.at(id).releases;
+  }
+  return releases;
+}
 
 enum class Credit { there, missing };
 
@@ -61,7 +72,13 @@ Credit credit_for(const World& world, const Job& job, const Pool& pool, Rate rat
 
 class Pass {
  public:
-  Pass(const World& world, Instant now, Facts& facts) : world_(world), now_(now), facts_(facts) {}
+  Pass(const World& world, Instant now, Facts& facts)
+      : world_(world), now_(now), facts_(facts), forecaster_(world) {}
+
+  /// Jobs up to this one would be refused if they were looked at.
+  void refused_up_to(JobId job) { refused_ = job; }
+  /// Pools whose promises were found to hold since this was asked last.
+  PoolSet take_verified() { return std::exchange(verified_, {}); }
 
   bool step() {
     if (!world_.index.never.empty()) {  // goes first: others may wait for it
@@ -82,7 +99,7 @@ class Pass {
       }
       const JobId id = lane->next->job;
       const Job& job = world_.jobs.at(id);
-      if (start(id, job, open)) return true;
+      if (id > refused_ && start(id, job, open)) return true;
       if (!open.empty()) {
         // Where it could not pay, it waits for nothing and holds up nobody.
         const PoolSet wanted = payable(job, open);
@@ -128,7 +145,7 @@ class Pass {
       return;
     }
     if (windows_of_ != lane.pools) open_windows(lane.pools);
-    lane.next = lane.waiting->next_match(id, windows_.span());
+    lane.next = lane.waiting->next_match(std::max(id, refused_), windows_.span());
   }
 
   // Where jobs may pass the blocked ones in `pools`; the same for a whole step.
@@ -141,8 +158,7 @@ class Pass {
       if (pool.kind == PoolKind::counted) {
         windows_.push_back({pool.free, window, promise.spare});
       } else {
-        windows_.push_back({pool.free, window, free_off(pool, promise), most_free(pool, {}),
-                            most_free(pool, promise.nodes)});
+        windows_.push_back(node_window(pool, promise, window));
       }
     });
   }
@@ -155,29 +171,30 @@ class Pass {
     }
   }
 
-  // On nodes the spare room is at most what is free off the promised ones; find_room knows the
-  // rest.
-  Gpus free_off(const Pool& pool, const Promise& promise) const {
-    Gpus free = pool.free;
+  // On nodes the spare room is at most what is free off the promised ones, and for one part of a
+  // job what one of those others has free (above a whole node, any); find_room knows the rest.
+  Window node_window(const Pool& pool, const Promise& promise, Span window) const {
+    Gpus spare = pool.free;
+    std::array<std::uint32_t, gpus_per_node_max + 1> promised{};
     for (const NodeId id : promise.nodes) {
       const Node& node = world_.nodes.at(id);
-      if (node.state == NodeState::up) free -= node.free();
+      if (node.state != NodeState::up) continue;
+      spare -= node.free();
+      ++promised[node.free_whole()];
     }
-    return free;
-  }
-
-  // The most that one node off `avoid` has free, for one part of a job: above a whole node, any.
-  Gpus most_free(const Pool& pool, std::span<const NodeId> avoid) const {
-    std::array<std::uint32_t, gpus_per_node_max + 1> avoided{};
-    for (const NodeId id : avoid) {
-      const Node& node = world_.nodes.at(id);
-      if (node.state == NodeState::up) ++avoided[node.free_whole()];
-    }
-    for (std::uint32_t whole = pool.gpus_per_node; whole > 0; --whole) {
-      if (pool.count_by_whole[whole] == avoided[whole]) continue;
+    const Gpus part{pool.partial.empty() ? 0 : std::get<0>(*pool.partial.rbegin())};
+    const auto most = [&](std::uint32_t whole) {
+      if (whole == 0) return part;
       return whole == pool.gpus_per_node ? Window::any : Gpus{std::int64_t{whole} * 1'000};
-    }
-    return pool.partial.empty() ? Gpus{0} : Gpus{std::get<0>(*pool.partial.rbegin())};
+    };
+    std::uint64_t some = pool.some_by_whole;
+    const auto highest = [&] {
+      return some == 0 ? 0 : static_cast<std::uint32_t>(std::bit_width(some)) - 1;
+    };
+    const Gpus on_node = most(highest());
+    while (some != 0 && pool.count_by_whole[highest()] == promised[highest()])
+      some &= ~(std::uint64_t{1} << highest());
+    return {pool.free, window, spare, on_node, most(highest())};
   }
 
   bool room_in(const Pool& pool, const Job& job, bool is_open) {
@@ -253,11 +270,10 @@ class Pass {
   // True if that promise has to be made or moved first.
   bool promise(JobId id, const Job& job, PoolSet open) {
     if (open.empty()) return false;
-    std::uint64_t seen = 0;
-    each_pool(job.pools, [&](PoolId, const Pool& pool) { seen += pool.releases; });
+    const Promise* kept = nullptr;
     if (job.promised && open.has(job.promised)) {
-      const Promise& kept = world_.pools.at(job.promised).promise;
-      if (kept.seen == seen) {
+      kept = &world_.pools.at(job.promised).promise;
+      if (kept->seen == releases_in(world_, job.pools) || verified_.has(job.promised)) {
         closed_.add(job.promised);
         return false;
       }
@@ -265,24 +281,32 @@ class Pass {
     Forecast best{never, Gpus{0}, {}};
     PoolId where;
     each_pool(open, [&](PoolId pool_id, const Pool& pool) {
-      Forecast f = forecast(world_, pool, job.shape, now_);
+      const Forecast& f =
+          forecaster_.of(pool, job.shape, now_, pool_id == job.promised ? kept : nullptr);
       if (where && f.at >= best.at) return;
-      best = std::move(f);
+      best = f;
       where = pool_id;
     });
+    if (best.keeps) {
+      verified_.add(where);
+      closed_.add(where);
+      return false;
+    }
     facts_.add(PromiseMoved{.pool = where,
                             .job = id,
                             .at = best.at,
                             .spare = best.spare,
-                            .nodes = facts_.list<NodeId>(best.nodes),
-                            .seen = seen});
+                            .nodes = facts_.list<NodeId>(best.nodes)});
     return true;
   }
 
   const World& world_;
   Instant now_;
   Facts& facts_;
+  Forecaster forecaster_;
+  JobId refused_;
   PoolSet closed_;
+  PoolSet verified_;  // whose promise was worked out again and holds
   SmallVector<Lane, 4> lanes_;
   SmallVector<Window, 4> windows_;
   PoolSet windows_of_;
@@ -298,23 +322,48 @@ bool next_step(const World& world, Instant now, Facts& facts) {
 }
 
 void schedule(World& world, Instant now, Facts& facts) {
-  if (world.index.at_rest) return;
+  World::Index& index = world.index;
+  if (index.rested && index.rested.value + 1 == world.jobs.next_id().value) return;
   const auto waits = [](const auto& lane) { return !lane.second.empty(); };
   // Often, while the fleet is idle.
-  if (world.index.never.empty() && std::ranges::none_of(world.index.lanes, waits)) return;
-  Pass pass(world, now, facts);  // blank at each step; kept for its memory alone
-  for (std::size_t next = facts.size(); pass.step();) {
-    for (; next < facts.size(); ++next) record(world, facts[next], now);
+  if (index.never.empty() && std::ranges::none_of(index.lanes, waits)) return;
+  // Where a job has a choice of pools, time alone may let it start, when credit becomes valid; so
+  // may the start of another, when credit comes back because its place is cheaper than its hold.
+  const bool plain = std::ranges::all_of(
+      index.lanes, [](const auto& lane) { return std::has_single_bit(lane.first.bits); });
+
+  Pass pass(world, now, facts);  // each step is blank but for its memory and what was refused
+  if (plain) pass.refused_up_to(index.rested);
+  for (std::size_t next = facts.size();;) {
+    const bool more = pass.step();
+    const PoolSet verified = pass.take_verified();
+    for (std::uint64_t bits = verified.bits; bits; bits &= bits - 1) {
+      const PoolId id{static_cast<std::uint64_t>(std::countr_zero(bits)) + 1};
+      Promise& promise = world.pools.at(id).promise;
+      promise.seen = releases_in(world, world.jobs.at(promise.job).pools);
+    }
+    if (!more) break;
+    // Within a pass room only goes, so whoever was refused before the one that started is refused
+    // again; unless it had a promise, or broke one.
+    JobId refused;
+    if (const auto* e = std::get_if<JobStarted>(&facts[next]); e && plain) {
+      const Job& job = world.jobs.at(e->job);
+      if (!job.promised && !job.array) refused = e->job;
+    }
+    for (; next < facts.size(); ++next) {
+      record(world, facts[next], now);
+      const auto* e = std::get_if<JobStarted>(&facts[next]);
+      if (e && world.pools.at(e->pool).promise.seen == Promise::unknown) refused = {};
+    }
+    pass.refused_up_to(refused);
   }
-  // Where a job has a choice of pools, credit that becomes valid may let it start: time alone.
-  world.index.at_rest = std::ranges::all_of(
-      world.index.lanes, [](const auto& lane) { return std::has_single_bit(lane.first.bits); });
+  if (plain) index.rested = JobId{world.jobs.next_id().value - 1};
 }
 
-bool stays_at_rest(const World& world, const JobQueued& e) {
-  if (world.policy.backfill != Backfill::none || !world.index.never.empty()) return false;
+JobId rested_behind(const World& world, JobId rested, const JobQueued& e) {
+  if (world.policy.backfill != Backfill::none || rested.value + 1 != e.job.value) return rested;
   const auto lane = world.index.lanes.find(e.pools);
-  return lane != world.index.lanes.end() && lane->second.size() > 1;
+  return lane != world.index.lanes.end() && lane->second.size() > 1 ? e.job : rested;
 }
 
 void evolve(World& world, const PromiseMoved& e, Instant) {
@@ -326,7 +375,7 @@ void evolve(World& world, const PromiseMoved& e, Instant) {
   promise.at = e.at;
   promise.spare = e.spare;
   promise.nodes.assign(e.nodes.begin(), e.nodes.end());
-  promise.seen = e.seen;
+  promise.seen = releases_in(world, job.pools);
   job.promised = e.pool;
 }
 
@@ -376,7 +425,7 @@ void evolve(World& world, const JobStarted& e, Instant at) {
         return std::ranges::binary_search(promise.nodes, s.node);
       });
     }
-    if (broken) promise.seen = UINT64_MAX;
+    if (broken) promise.seen = Promise::unknown;
   }
   if (job.array) {
     JobArray& array = world.arrays.at(job.array);

@@ -265,19 +265,29 @@ const WaitingJob* Waiting::after(JobId job) const {
 }
 
 const WaitingJob* Waiting::next_match(JobId job, std::span<const Window> windows) const {
-  if (size_ == 0) return nullptr;
+  if (size_ == 0 || last_job() <= job) return nullptr;
   const Least bounds = bounds_of(windows);
-  for (const auto& super : supers_) {
-    const Block& last = *super->blocks[super->end - 1];
-    if (last.entries[last.end - 1].job <= job || !any_below(super->least, bounds)) continue;
-    for (std::size_t b = super->begin; b < super->end; ++b) {
-      const Block& block = *super->blocks[b];
-      if (block.entries[block.end - 1].job <= job || !any_below(block.least, bounds)) continue;
-      for (std::size_t i = block.begin; i < block.end; ++i) {
-        const WaitingJob& entry = block.entries[i];
-        if (entry.job <= job) continue;
+  // The superblock, the block and the entry after `job`; from there on all of them.
+  auto s = std::ranges::partition_point(
+      supers_, [&](const auto& super) { return last_of(*super) <= job; });
+  bool first = true;
+  for (; s != supers_.end(); ++s, first = false) {
+    const Super& super = **s;
+    if (!any_below(super.least, bounds)) continue;
+    const auto end = super.blocks.begin() + super.end;
+    auto b = super.blocks.begin() + super.begin;
+    if (first) {
+      b = std::partition_point(
+          b, end, [&](const auto& block) { return block->entries[block->end - 1].job <= job; });
+    }
+    for (bool inside = first; b != end; ++b, inside = false) {
+      const Block& block = **b;
+      if (!any_below(block.least, bounds)) continue;
+      std::size_t i = block.begin;
+      while (inside && block.entries[i].job <= job) ++i;
+      for (; i < block.end; ++i) {
         for (const Window& w : windows) {
-          if (w.lets_in(entry)) return &entry;
+          if (w.lets_in(block.entries[i])) return &block.entries[i];
         }
       }
     }

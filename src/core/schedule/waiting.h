@@ -101,6 +101,11 @@ class Waiting {
     least.fill(none);
     return least;
   }
+  static JobId last_of(const Super& super) {
+    const Block& last = *super.blocks[super.end - 1];
+    return last.entries[last.end - 1].job;
+  }
+  JobId last_job() const { return last_of(*supers_.back()); }
   static std::size_t class_of(std::uint32_t gpus_milli);
   static std::uint32_t coarse(Span limit) { return static_cast<std::uint32_t>(limit.count >> 4); }
   static Least bounds_of(std::span<const Window> windows);
