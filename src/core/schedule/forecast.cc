@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <bit>
+#include <cstring>
 
 #include "core/fleet/room.h"
 #include "core/schedule/schedule.h"
@@ -29,8 +30,8 @@ class Emptying {
     if (counts_memory_ && memory_ < shape.memory) return false;
     if (gpus.count >= 1'000) return whole_ * 1'000 >= gpus.count;
     if (whole_ > 0) return true;
-    return std::ranges::any_of(
-        partial_, [&](const PartialGpu& gpu) { return gpu.free_milli >= gpus.count; });
+    return std::ranges::any_of(partial_,
+                               [&](const PartialGpu& gpu) { return gpu.free_milli >= gpus.count; });
   }
 
   void end(const Tenant& tenant) {
@@ -60,6 +61,21 @@ class Emptying {
   bool counts_cpus_ = false, counts_memory_ = false;
   SmallVector<PartialGpu, 4> partial_;
 };
+
+/// How many of `instants` are no later than `at`.
+std::size_t count_up_to(std::span<const std::int64_t> instants, std::int64_t at) {
+  using Pair = std::int64_t __attribute__((vector_size(16)));  // two at a time
+  const Pair limit{at, at};
+  Pair count{};  // a lane that compares true is -1
+  std::size_t i = 0;
+  for (; i + 2 <= instants.size(); i += 2) {
+    Pair two;
+    std::memcpy(&two, &instants[i], sizeof(two));
+    count -= two <= limit;
+  }
+  return static_cast<std::size_t>(count[0] + count[1]) +
+         (i < instants.size() && instants[i] <= at ? 1 : 0);
+}
 
 /// When `node` has room for `gpus` of `shape`: already, at an expected end, or never.
 std::int64_t emptied(const World& world, const Pool& pool, const Node& node, const Shape& shape,
@@ -104,8 +120,7 @@ const Forecast& Forecaster::of(const Pool& pool, const Shape& shape, Instant now
       result_.at = std::max(now, shadow.at);
       result_.spare = shadow.free - need;
     }
-    result_.keeps =
-        kept && result_.at == std::max(now, kept->at) && result_.spare == kept->spare;
+    result_.keeps = kept && result_.at == std::max(now, kept->at) && result_.spare == kept->spare;
     return result_;
   }
   std::size_t wanted = 1;
@@ -122,8 +137,7 @@ const Forecast& Forecaster::of(const Pool& pool, const Shape& shape, Instant now
   std::span<const std::int64_t> remainder;
   if (rest > Gpus{0}) remainder = by_node(pool, shape, rest, rest_);
   const auto enough_at = [&](std::int64_t at) {
-    std::size_t whole = 0;
-    for (const std::int64_t t : main) whole += t <= at ? 1 : 0;
+    const std::size_t whole = count_up_to(main, at);
     if (remainder.empty() || whole != wanted) return whole >= wanted;
     bool part = false;
     for (std::size_t p = 0; p < main.size(); ++p) part |= main[p] > at && remainder[p] <= at;

@@ -87,7 +87,6 @@ class Pass {
     }
     closed_ = {};
     lanes_.clear();
-    windows_of_ = {};
     for (const auto& [pools, waiting] : world_.index.lanes) {
       if (const WaitingJob* head = waiting.head()) lanes_.push_back({pools, &waiting, head});
     }
@@ -144,19 +143,29 @@ class Pass {
       lane.next = nullptr;
       return;
     }
-    if (windows_of_ != lane.pools) open_windows(lane.pools);
-    lane.next = lane.waiting->next_match(std::max(id, refused_), windows_.span());
+    // Mostly nobody comes even near to what the pools have free; if somebody does, where the
+    // promises lie has to be looked at.
+    const JobId after = std::max(id, refused_);
+    open_windows(lane.pools, Look::at_room);
+    lane.next = lane.waiting->next_match(after, windows_.span());
+    if (!lane.next || rough_.empty()) return;
+    open_windows(lane.pools, Look::at_promised_nodes);
+    lane.next = lane.waiting->next_match(JobId{lane.next->job.value - 1}, windows_.span());
   }
 
   // Where jobs may pass the blocked ones in `pools`; the same for a whole step.
-  void open_windows(PoolSet pools) {
-    windows_of_ = pools;
+  enum class Look { at_room, at_promised_nodes };
+  void open_windows(PoolSet pools, Look look) {
+    rough_ = {};
     windows_.clear();
-    each_pool(pools, [&](PoolId, const Pool& pool) {
+    each_pool(pools, [&](PoolId id, const Pool& pool) {
       const Promise& promise = pool.promise;
       const Span window = promise.at == never ? Span{INT64_MAX} : promise.at - now_;
       if (pool.kind == PoolKind::counted) {
         windows_.push_back({pool.free, window, promise.spare});
+      } else if (look == Look::at_room) {
+        windows_.push_back({pool.free, Span{INT64_MAX}, Gpus{0}, most(pool, pool.some_by_whole)});
+        rough_.add(id);
       } else {
         windows_.push_back(node_window(pool, promise, window));
       }
@@ -182,19 +191,25 @@ class Pass {
       spare -= node.free();
       ++promised[node.free_whole()];
     }
-    const Gpus part{pool.partial.empty() ? 0 : std::get<0>(*pool.partial.rbegin())};
-    const auto most = [&](std::uint32_t whole) {
-      if (whole == 0) return part;
-      return whole == pool.gpus_per_node ? Window::any : Gpus{std::int64_t{whole} * 1'000};
-    };
-    std::uint64_t some = pool.some_by_whole;
-    const auto highest = [&] {
-      return some == 0 ? 0 : static_cast<std::uint32_t>(std::bit_width(some)) - 1;
-    };
-    const Gpus on_node = most(highest());
-    while (some != 0 && pool.count_by_whole[highest()] == promised[highest()])
-      some &= ~(std::uint64_t{1} << highest());
-    return {pool.free, window, spare, on_node, most(highest())};
+    std::uint64_t some = pool.some_by_whole;  // bit n: some node off the promised ones has n whole
+    for (std::uint64_t bits = some; bits; bits &= bits - 1) {
+      const int whole = std::countr_zero(bits);
+      if (pool.count_by_whole[static_cast<std::size_t>(whole)] ==
+          promised[static_cast<std::size_t>(whole)])
+        some &= ~(std::uint64_t{1} << whole);
+    }
+    return {pool.free, window, spare, most(pool, pool.some_by_whole), most(pool, some)};
+  }
+  // The most that a part of a job can have on a node, if those have as many whole GPUs free as bits
+  // in `some`.
+  static Gpus most(const Pool& pool, std::uint64_t some) {
+    if (pool.kind == PoolKind::counted) return Window::any;
+    const int whole = some == 0 ? 0 : static_cast<int>(std::bit_width(some)) - 1;
+    if (whole > 0) {
+      return whole == static_cast<int>(pool.gpus_per_node) ? Window::any
+                                                           : Gpus{std::int64_t{whole} * 1'000};
+    }
+    return Gpus{pool.partial.empty() ? 0 : std::get<0>(*pool.partial.rbegin())};
   }
 
   bool room_in(const Pool& pool, const Job& job, bool is_open) {
@@ -309,7 +324,7 @@ class Pass {
   PoolSet verified_;  // whose promise was worked out again and holds
   SmallVector<Lane, 4> lanes_;
   SmallVector<Window, 4> windows_;
-  PoolSet windows_of_;
+  PoolSet rough_;  // whose window is wider than it is
   SmallVector<Option, 4> options_;
   Slices slices_;
   Legs legs_;

@@ -22,8 +22,8 @@ bool next_step(const World& world, Instant now, Facts& facts);
 void schedule(World& world, Instant now, Facts& facts);
 
 /// Up to which job a pass need not look again when this one has joined the queue, if that was
-/// `rested` before: first come, first served, not even at this one behind a blocked job that permits
-/// the same pools.
+/// `rested` before: first come, first served, not even at this one behind a blocked job that
+/// permits the same pools.
 JobId rested_behind(const World& world, JobId rested, const JobQueued& e);
 
 constexpr Instant never{INT64_MAX};
