@@ -341,7 +341,7 @@ namespace {
 void add_end(World& world, Pool& pool, JobId id, const Job& job) {
   const Instant end = job.expected_end();
   if (pool.kind == PoolKind::counted) {
-    pool.ends.insert({end, id, job.shape.all_gpus()});
+    pool.ends.insert(end, job.shape.all_gpus());
     return;
   }
   for (const Slice& slice : job.slices) {
@@ -355,7 +355,7 @@ void add_end(World& world, Pool& pool, JobId id, const Job& job) {
 
 void remove_end(World& world, Pool& pool, JobId id, const Job& job) {
   if (pool.kind == PoolKind::counted) {
-    pool.ends.erase({job.expected_end(), id, job.shape.all_gpus()});
+    pool.ends.erase(job.expected_end(), job.shape.all_gpus());
     return;
   }
   for (const Slice& slice : job.slices) {
@@ -398,8 +398,7 @@ void keep_ends(World& world, Pool& pool) {
       auto& tenants = world.nodes.at(slice.node).tenants;
       tenants.push_back({job.expected_end(), id, slice.mask, slice.milli});
     }
-    if (pool.kind == PoolKind::counted)
-      pool.ends.insert({job.expected_end(), id, job.shape.all_gpus()});
+    if (pool.kind == PoolKind::counted) pool.ends.insert(job.expected_end(), job.shape.all_gpus());
   }
   for (const NodeId id : pool.nodes) {
     Node& node = world.nodes.at(id);
