@@ -199,7 +199,7 @@ void reindex(World& world) {
   index.rested = {};
   index.some_lot_expired = false;
   world.lots.each([&](LotId, const Lot& lot) { index.some_lot_expired |= lot.expired; });
-  index.lanes.clear();
+  index.lanes = {};
   index.awaited.clear();
   index.never.clear();
   for (auto& [id, array] : world.arrays) {

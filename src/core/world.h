@@ -17,7 +17,7 @@
 #include "core/jobs/outcomes.h"
 #include "core/ledger/ledger.h"
 #include "core/requests.h"
-#include "core/schedule/waiting.h"
+#include "core/schedule/lanes.h"
 
 namespace tenbin {
 
@@ -203,7 +203,11 @@ struct Affairs {
     // By hash: a submit names its project. Never walked.
     struct TextHash {
       using is_transparent = void;
-      std::size_t operator()(Text text) const { return std::hash<Text>{}(text); }
+      std::size_t operator()(Text text) const {
+        Digest digest;
+        digest.add(text);
+        return digest.value();
+      }
     };
     template <class IdType>
     using Names = std::unordered_map<std::string, IdType, TextHash, std::equal_to<>>;
@@ -220,7 +224,7 @@ struct Affairs {
     Names<GpuModelId> models;
     Names<PoolId> pools;
     Names<NodeId> nodes;
-    std::map<PoolSet, Waiting> lanes;          // queued jobs by the pools that they permit
+    Lanes lanes;                               // queued jobs
     std::map<JobId, std::set<JobId>> awaited;  // rows of jobs by what they come after
     std::set<JobId> never;                     // rows of jobs that are to be cancelled
     std::map<Hash, TokenId> tokens;

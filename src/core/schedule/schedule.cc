@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <optional>
 #include <utility>
 
 #include "core/fleet/price.h"
@@ -28,6 +29,7 @@ struct Lane {
 struct Option {
   PoolId pool;
   Rate rate;
+  Credits cost;  // up to the job's limit
 };
 
 /// Counts how often room has come back in `pools`.
@@ -43,9 +45,8 @@ std::uint64_t releases_in(const World& world, PoolSet pools) {
 enum class Credit { there, missing };
 
 /// Whether the job's hold, or what its project has besides, pays for it in `pool`. Fills `legs`.
-Credit credit_for(const World& world, const Job& job, const Pool& pool, Rate rate, Instant now,
+Credit credit_for(const World& world, const Job& job, const Pool& pool, Credits need, Instant now,
                   Legs& legs) {
-  const Credits need = price(job.limit, rate);
   if (need == job.held && std::has_single_bit(job.pools.bits)) {  // held for this very place
     legs.assign(job.legs.span());
     return Credit::there;
@@ -72,8 +73,7 @@ Credit credit_for(const World& world, const Job& job, const Pool& pool, Rate rat
 
 class Pass {
  public:
-  Pass(const World& world, Instant now, Facts& facts)
-      : world_(world), now_(now), facts_(facts), forecaster_(world) {}
+  Pass(const World& world, Instant now, Facts& facts) : world_(world), now_(now), facts_(facts) {}
 
   /// Jobs up to this one would be refused if they were looked at.
   void refused_up_to(JobId job) { refused_ = job; }
@@ -231,12 +231,19 @@ class Pass {
     return *rate;
   }
 
+  Forecaster& forecaster() {
+    if (!forecaster_) forecaster_.emplace(world_);
+    return *forecaster_;
+  }
+
   // Starts the job in the cheapest pool that has room and that it can pay.
   bool start(JobId id, const Job& job, PoolSet open) {
     options_.clear();
     each_pool(job.pools, [&](PoolId pool_id, const Pool& pool) {
       if (world_.policy.backfill == Backfill::none && !open.has(pool_id)) return;
-      if (room_in(pool, job, open.has(pool_id))) options_.push_back({pool_id, rate_in(pool, job)});
+      if (!room_in(pool, job, open.has(pool_id))) return;
+      const Rate rate = rate_in(pool, job);
+      options_.push_back({pool_id, rate, price(job.limit, rate)});
     });
     const bool choice = !std::has_single_bit(job.pools.bits);
     if (choice) std::ranges::stable_sort(options_, {}, &Option::rate);
@@ -244,13 +251,13 @@ class Pass {
       const Pool& pool = world_.pools.at(option.pool);
       if (choice)
         room_in(pool, job, open.has(option.pool));  // slices_ are of the pool searched last
-      if (credit_for(world_, job, pool, option.rate, now_, legs_) == Credit::missing) continue;
+      if (credit_for(world_, job, pool, option.cost, now_, legs_) == Credit::missing) continue;
       facts_.add([&] {
         return JobStarted{.job = id,
                           .attempt = job.attempt + 1,
                           .pool = option.pool,
                           .rate = option.rate,
-                          .held = price(job.limit, option.rate),
+                          .held = option.cost,
                           .legs = facts_.list(legs_.span()),
                           .slices = facts_.list(slices_.span())};
       });
@@ -275,8 +282,8 @@ class Pass {
     if (std::has_single_bit(job.pools.bits)) return pools;  // its hold was made for it
     PoolSet result;
     each_pool(pools, [&](PoolId id, const Pool& pool) {
-      if (credit_for(world_, job, pool, rate_in(pool, job), now_, legs_) == Credit::there)
-        result.add(id);
+      const Credits need = price(job.limit, rate_in(pool, job));
+      if (credit_for(world_, job, pool, need, now_, legs_) == Credit::there) result.add(id);
     });
     return result;
   }
@@ -297,7 +304,7 @@ class Pass {
     PoolId where;
     each_pool(open, [&](PoolId pool_id, const Pool& pool) {
       const Forecast& f =
-          forecaster_.of(pool, job.shape, now_, pool_id == job.promised ? kept : nullptr);
+          forecaster().of(pool, job.shape, now_, pool_id == job.promised ? kept : nullptr);
       if (where && f.at >= best.at) return;
       best = f;
       where = pool_id;
@@ -318,7 +325,7 @@ class Pass {
   const World& world_;
   Instant now_;
   Facts& facts_;
-  Forecaster forecaster_;
+  std::optional<Forecaster> forecaster_;
   JobId refused_;
   PoolSet closed_;
   PoolSet verified_;  // whose promise was worked out again and holds
@@ -339,13 +346,10 @@ bool next_step(const World& world, Instant now, Facts& facts) {
 void schedule(World& world, Instant now, Facts& facts) {
   World::Index& index = world.index;
   if (index.rested && index.rested.value + 1 == world.jobs.next_id().value) return;
-  const auto waits = [](const auto& lane) { return !lane.second.empty(); };
-  // Often, while the fleet is idle.
-  if (index.never.empty() && std::ranges::none_of(index.lanes, waits)) return;
+  if (index.lanes.size() == 0 && index.never.empty()) return;  // often, while the fleet is idle
   // Where a job has a choice of pools, time alone may let it start, when credit becomes valid; so
   // may the start of another, when credit comes back because its place is cheaper than its hold.
-  const bool plain = std::ranges::all_of(
-      index.lanes, [](const auto& lane) { return std::has_single_bit(lane.first.bits); });
+  const bool plain = index.lanes.choosing() == 0;
 
   Pass pass(world, now, facts);  // each step is blank but for its memory and what was refused
   if (plain) pass.refused_up_to(index.rested);
@@ -377,8 +381,8 @@ void schedule(World& world, Instant now, Facts& facts) {
 
 JobId rested_behind(const World& world, JobId rested, const JobQueued& e) {
   if (world.policy.backfill != Backfill::none || rested.value + 1 != e.job.value) return rested;
-  const auto lane = world.index.lanes.find(e.pools);
-  return lane != world.index.lanes.end() && lane->second.size() > 1 ? e.job : rested;
+  const Waiting* lane = world.index.lanes.find(e.pools);
+  return lane && lane->size() > 1 ? e.job : rested;
 }
 
 void evolve(World& world, const PromiseMoved& e, Instant) {
