@@ -293,6 +293,7 @@ void join_pool(World& world, NodeId id) {
   node.tenants.clear();
   pool.nodes.push_back(id);
   for (auto& by_position : pool.emptied) by_position.push_back(INT64_MIN);
+  if (world.policy.backfill != Backfill::none) keep_emptied(pool, node);
   list_node(pool, node);
 }
 
