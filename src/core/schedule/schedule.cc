@@ -300,11 +300,16 @@ class Pass {
         return false;
       }
     }
+    // Another place has to be earlier, not as early: once limits have passed, all are due now.
     Forecast best{never, Gpus{0}, {}};
     PoolId where;
+    if (kept) {
+      where = job.promised;
+      best = forecaster().of(world_.pools.at(where), job.shape, now_, kept);
+    }
     each_pool(open, [&](PoolId pool_id, const Pool& pool) {
-      const Forecast& f =
-          forecaster().of(pool, job.shape, now_, pool_id == job.promised ? kept : nullptr);
+      if (kept && pool_id == job.promised) return;
+      const Forecast& f = forecaster().of(pool, job.shape, now_, nullptr);
       if (where && f.at >= best.at) return;
       best = f;
       where = pool_id;
