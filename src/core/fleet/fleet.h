@@ -146,7 +146,7 @@ struct Pool {
   std::set<std::tuple<std::uint32_t, std::uint32_t, std::uint32_t>>
       partial;                 // free milli, position, device
   std::vector<JobId> running;  // in no order that means anything
-  std::uint64_t releases = 0;  // how often room came back or nodes changed
+  std::uint64_t releases = 0;  // how often room or a promise came back, or nodes changed
   // Kept while the policy backfills. Counted pools: the expected ends of what runs. Pools of nodes:
   // by number of whole GPUs and position, when they are free there (INT64_MIN: they are).
   Ends ends;

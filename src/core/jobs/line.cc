@@ -81,9 +81,10 @@ void resolve(World& world, JobId ended, bool ok) {
 
 void drop_promise(World& world, JobId id, Job& job) {
   if (!job.promised) return;
-  Promise& promise = world.pools.at(job.promised).promise;
-  TENBIN_ASSERT(promise.job == id);
-  promise = {};
+  Pool& pool = world.pools.at(job.promised);
+  TENBIN_ASSERT(pool.promise.job == id);
+  pool.promise = {};
+  ++pool.releases;  // others may be promised a start there now
   job.promised = {};
 }
 

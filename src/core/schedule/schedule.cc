@@ -392,7 +392,7 @@ JobId rested_behind(const World& world, JobId rested, const JobQueued& e) {
 
 void evolve(World& world, const PromiseMoved& e, Instant) {
   Job& job = world.jobs.at(e.job);
-  if (job.promised) world.pools.at(job.promised).promise = {};
+  if (job.promised != e.pool) drop_promise(world, e.job, job);
   Promise& promise = world.pools.at(e.pool).promise;
   if (promise.job) world.jobs.at(promise.job).promised = {};
   promise.job = e.job;
@@ -428,10 +428,7 @@ void evolve(World& world, const JobStarted& e, Instant at) {
   job.rate = e.rate;
   job.started = at;
   job.slices.assign(e.slices);
-  if (job.promised) {
-    world.pools.at(job.promised).promise = {};
-    job.promised = {};
-  }
+  drop_promise(world, e.job, job);
 
   Pool& pool = world.pools.at(e.pool);
   occupy(world, e.job, job);
