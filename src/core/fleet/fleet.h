@@ -115,9 +115,11 @@ struct Promise {
   std::vector<NodeId> nodes;
   TENBIN_FIELDS(job, at, spare, nodes)
 
-  // Derived: `releases` of the job's pools when this was found to hold. Until one of them counts
-  // another, it need not be worked out again; doing so would come to the same.
+  // Derived: the pools that the job could have been promised when this was found to be the best,
+  // and the `releases` of all its pools then. While both are the same it need not be worked out
+  // again: that would come to the same.
   static constexpr std::uint64_t unknown = UINT64_MAX;
+  PoolSet open;
   std::uint64_t seen = unknown;
 };
 
@@ -146,7 +148,7 @@ struct Pool {
   std::set<std::tuple<std::uint32_t, std::uint32_t, std::uint32_t>>
       partial;                 // free milli, position, device
   std::vector<JobId> running;  // in no order that means anything
-  std::uint64_t releases = 0;  // how often room or a promise came back, or nodes changed
+  std::uint64_t releases = 0;  // how often room came back or nodes changed
   // Kept while the policy backfills. Counted pools: the expected ends of what runs. Pools of nodes:
   // by number of whole GPUs and position, when they are free there (INT64_MIN: they are).
   Ends ends;

@@ -84,7 +84,6 @@ void drop_promise(World& world, JobId id, Job& job) {
   Pool& pool = world.pools.at(job.promised);
   TENBIN_ASSERT(pool.promise.job == id);
   pool.promise = {};
-  ++pool.releases;  // others may be promised a start there now
   job.promised = {};
 }
 

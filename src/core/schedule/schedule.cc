@@ -77,8 +77,14 @@ class Pass {
 
   /// Jobs up to this one would be refused if they were looked at.
   void refused_up_to(JobId job) { refused_ = job; }
-  /// Pools whose promises were found to hold since this was asked last.
-  PoolSet take_verified() { return std::exchange(verified_, {}); }
+  /// A promise that holds, or will once what was added is true, and the pools among which it is
+  /// the best.
+  struct Checked {
+    PoolId pool;
+    PoolSet open;
+    bool moves = false;
+  };
+  std::span<const Checked> checked() const { return checked_.span(); }
 
   bool step() {
     if (!world_.index.never.empty()) {  // goes first: others may wait for it
@@ -86,6 +92,7 @@ class Pass {
       return true;
     }
     closed_ = {};
+    checked_.clear();
     lanes_.clear();
     for (const auto& [pools, waiting] : world_.index.lanes) {
       if (const WaitingJob* head = waiting.head()) lanes_.push_back({pools, &waiting, head});
@@ -295,7 +302,7 @@ class Pass {
     const Promise* kept = nullptr;
     if (job.promised && open.has(job.promised)) {
       kept = &world_.pools.at(job.promised).promise;
-      if (kept->seen == releases_in(world_, job.pools) || verified_.has(job.promised)) {
+      if (kept->open == open && kept->seen == releases_in(world_, job.pools)) {
         closed_.add(job.promised);
         return false;
       }
@@ -315,10 +322,11 @@ class Pass {
       where = pool_id;
     });
     if (best.keeps) {
-      verified_.add(where);
+      checked_.push_back({where, open});
       closed_.add(where);
       return false;
     }
+    checked_.push_back({where, open, true});
     facts_.add(PromiseMoved{.pool = where,
                             .job = id,
                             .at = best.at,
@@ -333,7 +341,7 @@ class Pass {
   std::optional<Forecaster> forecaster_;
   JobId refused_;
   PoolSet closed_;
-  PoolSet verified_;  // whose promise was worked out again and holds
+  SmallVector<Checked, 4> checked_;
   SmallVector<Lane, 4> lanes_;
   SmallVector<Window, 4> windows_;
   PoolSet rough_;  // whose window is wider than it is
@@ -360,12 +368,15 @@ void schedule(World& world, Instant now, Facts& facts) {
   if (plain) pass.refused_up_to(index.rested);
   for (std::size_t next = facts.size();;) {
     const bool more = pass.step();
-    const PoolSet verified = pass.take_verified();
-    for (std::uint64_t bits = verified.bits; bits; bits &= bits - 1) {
-      const PoolId id{static_cast<std::uint64_t>(std::countr_zero(bits)) + 1};
-      Promise& promise = world.pools.at(id).promise;
-      promise.seen = releases_in(world, world.jobs.at(promise.job).pools);
-    }
+    const auto keep_checked = [&](bool moved) {
+      for (const Pass::Checked& c : pass.checked()) {
+        if (c.moves != moved) continue;
+        Promise& promise = world.pools.at(c.pool).promise;
+        promise.open = c.open;
+        promise.seen = releases_in(world, world.jobs.at(promise.job).pools);
+      }
+    };
+    keep_checked(false);
     if (!more) break;
     // Within a pass room only goes, so whoever was refused before the one that started is refused
     // again; unless it had a promise, or broke one.
@@ -377,8 +388,11 @@ void schedule(World& world, Instant now, Facts& facts) {
     for (; next < facts.size(); ++next) {
       record(world, facts[next], now);
       const auto* e = std::get_if<JobStarted>(&facts[next]);
-      if (e && world.pools.at(e->pool).promise.seen == Promise::unknown) refused = {};
+      if (!e) continue;
+      const Promise& promise = world.pools.at(e->pool).promise;
+      if (promise.job && promise.seen == Promise::unknown) refused = {};
     }
+    keep_checked(true);
     pass.refused_up_to(refused);
   }
   if (plain) index.rested = JobId{world.jobs.next_id().value - 1};
@@ -399,7 +413,7 @@ void evolve(World& world, const PromiseMoved& e, Instant) {
   promise.at = e.at;
   promise.spare = e.spare;
   promise.nodes.assign(e.nodes.begin(), e.nodes.end());
-  promise.seen = releases_in(world, job.pools);
+  promise.seen = Promise::unknown;
   job.promised = e.pool;
 }
 
