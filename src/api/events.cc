@@ -249,17 +249,91 @@ struct EventHub::Shared {
     Happening what;
     std::string text;
   };
+  using EntryPtr = std::shared_ptr<const Entry>;
+
+  /// All streams with one filter. What an event's streams are is found once for each filter and not
+  /// once for each stream; what no filter wants is never put into words.
+  struct Group {
+    EventFilter filter;
+    std::size_t readers = 0;
+    std::uint64_t complete = 0;  // from this record on `entries` has everything that is wanted
+    std::deque<EntryPtr> entries;
+    std::uint64_t dropped = 0;  // entries that were in front
+  };
+  using GroupPtr = std::shared_ptr<Group>;
 
   explicit Shared(Live& of, Ways with) : live(of), ways(std::move(with)), last(of.sequence()) {}
+
+  /// Where the groups are that may want an event: by its job, by its project, the others.
+  std::vector<GroupPtr>& bucket(const EventFilter& filter) {
+    if (filter.job) return by_job[filter.job];
+    if (filter.project) return by_project[filter.project];
+    return others;
+  }
+  GroupPtr enter(const EventFilter& filter) {
+    std::vector<GroupPtr>& near = bucket(filter);
+    auto found = std::ranges::find_if(near, [&](const GroupPtr& g) {
+      return g->filter.project == filter.project && g->filter.job == filter.job &&
+             g->filter.kinds == filter.kinds;
+    });
+    if (found == near.end()) {
+      near.push_back(std::make_shared<Group>(Group{.filter = filter, .complete = chosen + 1}));
+      found = near.end() - 1;
+    }
+    ++(*found)->readers;
+    ++readers;
+    return *found;
+  }
+  void leave(const GroupPtr& group) {
+    --readers;
+    if (--group->readers > 0) return;
+    const EventFilter& filter = group->filter;
+    std::vector<GroupPtr>& near = bucket(filter);
+    std::erase(near, group);
+    if (near.empty() && filter.job) {
+      by_job.erase(filter.job);
+    } else if (near.empty() && filter.project) {
+      by_project.erase(filter.project);
+    }
+    if (readers > 0) return;
+    entries.clear();
+    bytes = 0;
+  }
+  template <class Do>
+  void each_wanting(const Happening& what, Do&& with) const {
+    const auto look = [&](const std::vector<GroupPtr>& near) {
+      for (const GroupPtr& group : near) {
+        const EventFilter& filter = group->filter;
+        if (filter.kinds != 0 && (filter.kinds >> what.kind & 1) == 0) continue;
+        if (filter.project && what.project != filter.project) continue;
+        with(group);
+      }
+    };
+    look(others);
+    if (const auto found = by_project.find(what.project); found != by_project.end())
+      look(found->second);
+    if (const auto found = by_job.find(what.job); found != by_job.end()) look(found->second);
+  }
 
   Live& live;
   const Ways ways;
 
   mutable std::mutex mutex;
-  std::uint64_t last;          // published
-  std::uint64_t complete = 0;  // from this record on `entries` has everything
-  std::deque<Entry> entries;
-  std::uint64_t dropped = 0;  // entries that were in front
+  std::uint64_t last;           // published
+  std::uint64_t chosen = last;  // up to here it is known who wants what
+  std::vector<GroupPtr> others;
+  std::map<ProjectId, std::vector<GroupPtr>> by_project;
+  std::map<JobId, std::vector<GroupPtr>> by_job;
+  struct Kept {
+    EntryPtr entry;
+    std::vector<GroupPtr> wanted_by;
+
+    std::size_t bytes() const {
+      return entry->text.capacity() + sizeof(Entry) + sizeof(Kept) +
+             wanted_by.size() * (sizeof(GroupPtr) + sizeof(EntryPtr));
+    }
+  };
+  std::deque<Kept> entries;  // all of them, the oldest first
   std::size_t bytes = 0;
   std::size_t readers = 0;
 };
@@ -267,13 +341,17 @@ struct EventHub::Shared {
 class EventHub::Subscription final : public net::Stream,
                                      public std::enable_shared_from_this<Subscription> {
  public:
-  Subscription(std::shared_ptr<Shared> shared, Place from, EventFilter filter, Reader reader)
-      : shared_(std::move(shared)), after_(from), filter_(filter), reader_(std::move(reader)) {}
+  /// `group` counts this stream already.
+  Subscription(std::shared_ptr<Shared> shared, Shared::GroupPtr group, Place from,
+               EventFilter filter, Reader reader)
+      : shared_(std::move(shared)),
+        group_(std::move(group)),
+        after_(from),
+        filter_(filter),
+        reader_(std::move(reader)) {}
   ~Subscription() override {
     const std::lock_guard lock(shared_->mutex);
-    if (--shared_->readers > 0) return;
-    shared_->entries.clear();
-    shared_->dropped = shared_->bytes = 0;
+    shared_->leave(group_);
   }
 
   Then pull(std::string& out, std::size_t room, Why why) override {
@@ -320,17 +398,20 @@ class EventHub::Subscription final : public net::Stream,
         return Then::goes_on;
       }
     }
-    if (at_ < hub.dropped) {
+    const Shared::Group& group = *group_;
+    if (at_ < group.dropped) {
       out += "event: lagging\ndata: {\"after\":\"";
       write_id(out, after_);
       out += "\"}\n\n";
       return Then::ends;
     }
-    const std::uint64_t end = hub.dropped + hub.entries.size();
+    const std::uint64_t end = group.dropped + group.entries.size();
     for (; at_ < end; ++at_) {
-      const Shared::Entry& entry = hub.entries[static_cast<std::size_t>(at_ - hub.dropped)];
-      after_ = {entry.what.sequence, entry.what.index};
-      if (!wanted(entry.what, sees)) continue;
+      const Shared::Entry& entry = *group.entries[static_cast<std::size_t>(at_ - group.dropped)];
+      const Place place{entry.what.sequence, entry.what.index};
+      if (place <= after_) continue;
+      after_ = place;
+      if (!sees(entry.what)) continue;
       out += entry.text;
       if (out.size() >= room) {
         ++at_;
@@ -343,13 +424,13 @@ class EventHub::Subscription final : public net::Stream,
 
   // Goes over to what is kept, if nothing lies between. Under the lock.
   bool join() {
-    Shared& hub = *shared_;
+    const Shared::Group& group = *group_;
     const std::uint64_t next = after_.index == UINT32_MAX ? after_.sequence + 1 : after_.sequence;
-    if (next < hub.complete) return false;
-    const auto first = std::ranges::find_if(hub.entries, [&](const Shared::Entry& entry) {
-      return Place{entry.what.sequence, entry.what.index} > after_;
+    if (next < group.complete) return false;
+    const auto first = std::ranges::find_if(group.entries, [&](const Shared::EntryPtr& entry) {
+      return Place{entry->what.sequence, entry->what.index} > after_;
     });
-    at_ = hub.dropped + static_cast<std::uint64_t>(first - hub.entries.begin());
+    at_ = group.dropped + static_cast<std::uint64_t>(first - group.entries.begin());
     joined_ = true;
     return true;
   }
@@ -357,7 +438,7 @@ class EventHub::Subscription final : public net::Stream,
   // Reads a part of the journal on another thread. Under the lock.
   void read_past() {
     reading_ = true;
-    const std::uint64_t until = shared_->complete;  // what is kept begins there
+    const std::uint64_t until = group_->complete;  // what is kept begins there
     shared_->ways.slowly([self = shared_from_this(), until] { self->read_until(until); });
   }
 
@@ -435,12 +516,13 @@ class EventHub::Subscription final : public net::Stream,
   }
 
   const std::shared_ptr<Shared> shared_;
+  const Shared::GroupPtr group_;
   Place after_;  // everything up to here was seen
   const EventFilter filter_;
   const Reader reader_;
 
   bool joined_ = false;
-  std::uint64_t at_ = 0;  // once joined: the next entry, counted from the first there ever was
+  std::uint64_t at_ = 0;  // once joined: the next entry of the group, counted from its first
 
   // Of the past; under the hub's lock but for what only the reading thread uses.
   bool reading_ = false, failed_ = false;
@@ -454,53 +536,75 @@ EventHub::EventHub(Live& live, Ways ways)
 EventHub::~EventHub() = default;
 
 void EventHub::published(std::span<const Published> records, const World& world) {
+  struct Fresh {
+    Shared::Kept kept;
+    std::shared_ptr<Shared::Entry> entry;
+    const Published* record;
+  };
+  std::vector<Fresh> fresh;
+  Shared& hub = *shared_;
   {
-    const std::lock_guard lock(shared_->mutex);
-    if (shared_->readers == 0) {
-      shared_->last = records.back().sequence;
+    const std::lock_guard lock(hub.mutex);
+    hub.chosen = records.back().sequence;
+    if (hub.readers == 0) {
+      hub.last = hub.chosen;
       return;
     }
-  }
-  std::vector<Shared::Entry> fresh;
-  std::size_t bytes = 0;
-  for (const Published& record : records) {
-    for (std::uint32_t i = 0; i < record.events.size(); ++i) {
-      Happening what = happening_of(world, record.events[i], record.projects[i]);
-      if (what.audience == Audience::nobody) continue;
-      what.sequence = record.sequence;
-      what.index = i;
-      Shared::Entry& entry = fresh.emplace_back(what, std::string());
-      entry.text.reserve(512);
-      write_happening(entry.text, world, what, record.events[i], record.at, record.by);
-      bytes += entry.text.capacity() + sizeof(Shared::Entry);
-    }
-  }
-  {
-    const std::lock_guard lock(shared_->mutex);
-    Shared& hub = *shared_;
-    hub.last = records.back().sequence;
-    if (hub.readers > 0) {
-      std::ranges::move(fresh, std::back_inserter(hub.entries));
-      hub.bytes += bytes;
-      while (hub.bytes > kept_bytes_max && !hub.entries.empty()) {
-        hub.bytes -= hub.entries.front().text.capacity() + sizeof(Shared::Entry);
-        // Of this record something is missing now.
-        hub.complete = hub.entries.front().what.sequence + 1;
-        hub.entries.pop_front();
-        ++hub.dropped;
+    for (const Published& record : records) {
+      for (std::uint32_t i = 0; i < record.events.size(); ++i) {
+        Happening what = happening_of(world, record.events[i], record.projects[i]);
+        if (what.audience == Audience::nobody) continue;
+        what.sequence = record.sequence;
+        what.index = i;
+        std::vector<Shared::GroupPtr> wanted_by;
+        hub.each_wanting(what, [&](const Shared::GroupPtr& g) { wanted_by.push_back(g); });
+        if (wanted_by.empty()) continue;
+        auto entry = std::make_shared<Shared::Entry>(what, std::string());
+        fresh.push_back({{entry, std::move(wanted_by)}, entry, &record});
       }
     }
   }
-  if (!fresh.empty()) shared_->ways.wake();
+  // Words take longest, and need no lock: nobody has these entries yet.
+  std::size_t bytes = 0;
+  for (const Fresh& f : fresh) {
+    f.entry->text.reserve(512);
+    write_happening(f.entry->text, world, f.entry->what, f.record->events[f.entry->what.index],
+                    f.record->at, f.record->by);
+    bytes += f.kept.bytes();
+  }
+  {
+    const std::lock_guard lock(hub.mutex);
+    hub.last = hub.chosen;
+    if (hub.readers > 0) {
+      for (Fresh& f : fresh) {
+        for (const Shared::GroupPtr& group : f.kept.wanted_by) group->entries.push_back(f.entry);
+        hub.entries.push_back(std::move(f.kept));
+      }
+      hub.bytes += bytes;
+      while (hub.bytes > kept_bytes_max && !hub.entries.empty()) {
+        const Shared::Kept& oldest = hub.entries.front();
+        hub.bytes -= oldest.bytes();
+        for (const Shared::GroupPtr& group : oldest.wanted_by) {
+          // Of this record something is missing now.
+          group->complete = oldest.entry->what.sequence + 1;
+          group->entries.pop_front();
+          ++group->dropped;
+        }
+        hub.entries.pop_front();
+      }
+    }
+  }
+  if (!fresh.empty()) hub.ways.wake();
 }
 
 std::shared_ptr<net::Stream> EventHub::open(std::optional<Place> from, EventFilter filter,
                                             Reader reader) {
   const std::lock_guard lock(shared_->mutex);
   if (from && from->sequence > shared_->last) return nullptr;
-  if (shared_->readers++ == 0) shared_->complete = shared_->last + 1;
-  return std::make_shared<Subscription>(shared_, from.value_or(Place{.sequence = shared_->last}),
-                                        filter, std::move(reader));
+  // What is being put into words at this moment was decided before who asks could know of it.
+  const Place begin = from.value_or(Place{.sequence = shared_->chosen});
+  return std::make_shared<Subscription>(shared_, shared_->enter(filter), begin, filter,
+                                        std::move(reader));
 }
 
 std::uint64_t EventHub::last() const {

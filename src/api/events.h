@@ -13,8 +13,8 @@
 #include "net/http.h"
 
 // What happens, as server-sent events (docs/api.md). Each event is put into words once, when its
-// record is published, and kept in one list that all streams read from; a stream is a place in that
-// list and a filter. What is older than the list is read from the journal.
+// record is published, and kept in one list for each filter that some stream has; a stream is a
+// place in that list. What is older than the list is read from the journal.
 
 namespace tenbin {
 

@@ -59,9 +59,9 @@ constexpr std::size_t makes_room_for = 16;  // idle connections closed when desc
 constexpr Span idle_enough{1'000};
 constexpr std::size_t drained_bytes_max = 16 * 1024 * 1024;
 constexpr std::chrono::seconds log_pause{10};
-// News are gathered for a quarter of a millisecond for each stream that is open.
-constexpr std::size_t streams_per_ms = 4;
-constexpr std::chrono::milliseconds gather_max{250};
+// News are gathered for a third of a millisecond for each stream that is open.
+constexpr std::size_t streams_per_ms = 3;
+constexpr std::chrono::milliseconds gather_max{333};
 constexpr std::size_t pumps_per_turn = 32;
 constexpr int parts_per_turn = 4;
 

@@ -67,7 +67,7 @@ struct Limits {
   std::uint64_t held_max_bytes = 256 * 1024 * 1024;
   std::size_t streams_max = 4'000;
   Span stream_quiet{15'000};                  // then a stream is asked for a sign of life
-  std::size_t stream_part_bytes = 64 * 1024;  // asked of a stream at a time
+  std::size_t stream_part_bytes = 128 * 1024;  // asked of a stream at a time
 };
 
 struct ServerSettings {
@@ -111,7 +111,7 @@ class Server {
   Figures figures() const;  // from any thread
 
   /// Says that streams may have something new. From any thread and as often as one likes: the more
-  /// streams there are, the longer news are gathered first (a quarter of a second at most), so that
+  /// streams there are, the longer news are gathered first (a third of a second at most), so that
   /// a thousand readers cost a few thousand writes a second whatever happens.
   void wake_streams();
 
