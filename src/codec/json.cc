@@ -3,6 +3,7 @@
 #include <simdjson.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <vector>
 
@@ -34,14 +35,25 @@ bool repeated_member(const Element& element) {
       if (repeated_member(item)) return true;
     }
   } else if (element.is_object()) {
-    std::vector<std::string_view> names;
+    // Few names are compared with each other, which needs no memory; many are sorted.
+    std::array<std::string_view, 24> few;
+    std::vector<std::string_view> many;
+    std::size_t n = 0;
     const simdjson::dom::object object = element.get_object().value_unsafe();
     for (const auto [key, value] : object) {
       if (repeated_member(value)) return true;
-      names.push_back(key);
+      if (n < few.size()) {
+        for (std::size_t i = 0; i < n; ++i) {
+          if (few[i] == key) return true;
+        }
+        few[n++] = key;
+      } else {
+        if (many.empty()) many.assign(few.begin(), few.end());
+        many.push_back(key);
+      }
     }
-    std::ranges::sort(names);
-    if (std::ranges::adjacent_find(names) != names.end()) return true;
+    std::ranges::sort(many);
+    if (std::ranges::adjacent_find(many) != many.end()) return true;
   }
   return false;
 }

@@ -121,6 +121,9 @@ Result<void> Live::recover() {
   if (recovery_.snapshot == 0 && *watermark > 0) {
     if (auto cleared = history_.clear(); !cleared) return cleared;
   }
+  if (recovery_.snapshot == 0) {
+    if (auto begun = history_.begin_rebuild(); !begun) return begun;
+  }
 
   const std::uint64_t followed = recovery_.snapshot == 0 ? 0 : *watermark;
   JsonDocument document;
@@ -169,6 +172,9 @@ Result<void> Live::recover() {
     return recover();
   }
   if (auto flushed = flush(); !flushed) return flushed;
+  if (recovery_.snapshot == 0) {
+    if (auto ended = history_.end_rebuild(); !ended) return ended;
+  }
 
   reader_ = world_;
   committed_ = followed_ = next_sequence_ - 1;

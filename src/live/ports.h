@@ -247,6 +247,9 @@ class History {
   virtual Result<Credits> charged(std::string_view project, Instant from, Instant to) = 0;
   /// Drops everything, watermark 0.
   virtual Result<void> clear() = 0;
+  /// Between the two nobody queries, and what makes queries fast may be left undone.
+  virtual Result<void> begin_rebuild() { return {}; }
+  virtual Result<void> end_rebuild() { return {}; }
 };
 
 }  // namespace tenbin

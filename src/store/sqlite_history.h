@@ -47,6 +47,8 @@ class SqliteHistory : public History {
   /// Cost: one row without bounds; with them the charges between them, in the index alone.
   Result<Credits> charged(std::string_view project, Instant from, Instant to) override;
   Result<void> clear() override;
+  Result<void> begin_rebuild() override;
+  Result<void> end_rebuild() override;
 
  private:
   explicit SqliteHistory(std::string path) : path_(std::move(path)) {}

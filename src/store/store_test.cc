@@ -677,6 +677,22 @@ TEST_CASE("history: telling twice is telling once") {
   CHECK(history->jobs({}).value().jobs.size() == 1);
 }
 
+TEST_CASE("history: a rebuild that was cut off leaves a file that answers every query") {
+  const Scratch scratch;
+  {
+    auto history = history_in(scratch.state());
+    REQUIRE(history->begin_rebuild());
+    REQUIRE(history->follow(1, {{job_number(1), job_number(2)}}, {}));
+    CHECK_FALSE(history->jobs({.project = job_number(1).project}));  // not before its end
+  }
+  auto history = history_in(scratch.state());
+  CHECK(history->jobs({.project = job_number(1).project}).value().jobs.size() >= 1);
+  REQUIRE(history->begin_rebuild());
+  REQUIRE(history->follow(2, {{job_number(3)}}, {}));
+  REQUIRE(history->end_rebuild());
+  CHECK(history->jobs({.state = job_number(3).state}).value().jobs.size() >= 1);
+}
+
 TEST_CASE("history: each filter gives what a walk over all jobs gives, in both orders") {
   const Scratch scratch;
   auto history = history_in(scratch.state());
