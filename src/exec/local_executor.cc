@@ -34,6 +34,7 @@
 #include "exec/message.h"
 #include "exec/processes.h"
 #include "exec/slurm_commands.h"
+#include "exec/supervisor.h"
 
 namespace tenbin::exec {
 
@@ -427,6 +428,16 @@ class LocalExecutor::Loop {
     argv.reserve(texts.size() + 1);
     for (std::string& text : texts) argv.push_back(text.data());
     argv.push_back(nullptr);
+    std::string open_files = std::string(open_files_variable) + "=";
+    std::vector<char*> environment;
+    for (char** entry = ::environ; *entry; ++entry) {
+      if (!std::string_view(*entry).starts_with(open_files)) environment.push_back(*entry);
+    }
+    if (settings_.open_files) {
+      open_files += std::to_string(*settings_.open_files);
+      environment.push_back(open_files.data());
+    }
+    environment.push_back(nullptr);
 
     sigset_t all, none;
     ::sigfillset(&all);
@@ -438,7 +449,7 @@ class LocalExecutor::Loop {
     ::posix_spawnattr_setsigmask(&attributes, &none);
     pid_t process = 0;
     const int error =
-        ::posix_spawn(&process, argv[0], nullptr, &attributes, argv.data(), ::environ);
+        ::posix_spawn(&process, argv[0], nullptr, &attributes, argv.data(), environment.data());
     ::posix_spawnattr_destroy(&attributes);
     if (error != 0) {
       attempt.trouble = sentence("cannot run the supervisor " + texts[0], error);
@@ -570,7 +581,21 @@ class LocalExecutor::Loop {
                      .words = words});
   }
 
+  // Who submitted it looks there, and nowhere else are the words kept.
+  void leave_word(const AttemptEnd& how) {
+    if (how.outcome != Outcome::launch_failed || how.words.empty()) return;
+    const std::string folder = output_of(how.id);
+    if (!make_directories(folder, 0700)) return;
+    const Fd file{::open((folder + "/0.stderr").c_str(),
+                         O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600)};
+    struct stat there{};
+    // An end may be told more than once.
+    if (!file || ::fstat(file.get(), &there) != 0 || there.st_size > 0) return;
+    ::dprintf(file.get(), "tenbin: %s\n", how.words.c_str());
+  }
+
   void settle(Attempt& attempt, AttemptEnd how) {
+    leave_word(how);
     hang_up(attempt);
     attempt.look_at = attempt.forgotten ? 0 : INT64_MAX;
     attempt.end = std::move(how);

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,6 +24,9 @@ struct LocalSettings {
   Span lease{10'000};
   // Runs supervise(DIR, TOKEN) (supervisor.h); the two arguments are added.
   std::vector<std::string> supervisor = {"/proc/self/exe", "supervise"};
+  // The soft limit on open files that jobs get. A service raises its own, and programs that use
+  // select() or close every descriptor there may be suffer from a high one. None: as the service's.
+  std::optional<std::uint64_t> open_files;
   // Trouble that is nobody's end, for an operator. From the executor's thread. May be empty.
   std::function<void(const std::string&)> log;
 };

@@ -243,6 +243,10 @@ void become(const MemberPlan& plan) {
   forget_signals();
   const rlimit no_core{.rlim_cur = 0, .rlim_max = 0};
   ::setrlimit(RLIMIT_CORE, &no_core);
+  if (rlimit files{}; plan.open_files && ::getrlimit(RLIMIT_NOFILE, &files) == 0) {
+    files.rlim_cur = std::min<rlim_t>(*plan.open_files, files.rlim_max);
+    ::setrlimit(RLIMIT_NOFILE, &files);
+  }
   ::umask(077);
 
   if (plan.as) {

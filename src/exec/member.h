@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -57,6 +58,7 @@ struct MemberPlan {
   int out = -1, err = -1;  // where its output goes
   int trouble = -1;        // closed at exec; before that, words in why it could not be
   pid_t parent = 0;        // it dies with this one
+  std::optional<std::uint64_t> open_files;  // the soft limit; none: as it is
 };
 
 /// Makes the calling process, a fresh child with one thread, the member. Does not come back.

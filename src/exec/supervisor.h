@@ -9,8 +9,10 @@ namespace tenbin::exec {
 /// process only: 0 when the supervisor holds DIR/lock and listens on DIR/socket, else 1 (DIR/log
 /// says why). The supervisor starts nothing before the service has promised it time, and nothing at
 /// all unless DIR/fence holds TOKEN.
+/// Members get the soft limit on open files that the variable `open_files_variable` says.
 /// Call it before there are threads. The caller ends with _exit(), so that nothing of the program
 /// around it is undone twice.
+inline constexpr const char* open_files_variable = "TENBIN_SUPERVISOR_OPEN_FILES";
 int supervise(const std::string& attempt_directory, const std::string& token);
 
 }  // namespace tenbin::exec

@@ -13,7 +13,9 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <csignal>
+#include <cstdlib>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -21,6 +23,7 @@
 #include "exec/member.h"
 #include "exec/output_files.h"
 #include "exec/processes.h"
+#include "exec/supervisor.h"
 
 namespace tenbin::exec {
 
@@ -31,6 +34,16 @@ constexpr std::int64_t never = INT64_MAX;
 // How long after the lease a supervisor that does not take the end is left alone. Then it hangs,
 // and it holds the lock.
 constexpr std::int64_t patience_ms = 1'000;
+
+std::optional<std::uint64_t> open_files_asked() {
+  const char* const text = ::getenv(open_files_variable);
+  if (!text) return std::nullopt;
+  const std::string_view digits(text);
+  std::uint64_t n = 0;
+  const auto read = std::from_chars(digits.data(), digits.data() + digits.size(), n);
+  if (read.ec != std::errc{} || read.ptr != digits.data() + digits.size()) return std::nullopt;
+  return n;
+}
 
 // Copies one output of one member into its file, up to a cap.
 class Stream {
@@ -324,6 +337,7 @@ class Warden {
         .err = err_end.get(),
         .trouble = trouble_out.get(),
         .parent = ::getpid(),
+        .open_files = open_files_asked(),
     };
     const pid_t process = ::fork();
     if (process < 0) return failed(sentence("cannot start a process", errno));
