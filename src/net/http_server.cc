@@ -169,6 +169,7 @@ class Loop {
   void run();
   void wake();  // from any thread
   void begin_stop();
+  void use(TlsContext context) { tls_ = std::move(context); }
   /// Takes the answer at once if `ticket` is what the handler was just called with.
   bool answers_at_once(std::uint64_t ticket, std::optional<Response>& response);
 
@@ -1082,6 +1083,18 @@ Server::Figures Server::figures() const {
 
 void Server::post(std::move_only_function<void()> task) {
   impl_->outbox->post(std::move(task));
+}
+
+Result<void> Server::reload_certificate() {
+  const ServerSettings& settings = impl_->settings;
+  if (settings.tls_certificate.empty()) return {};
+  auto context = TlsContext::for_server(settings.tls_certificate, settings.tls_key);
+  if (!context) return std::unexpected(context.error());
+  // Connections of the old one keep it for as long as they last.
+  impl_->outbox->post([loop = impl_->loop.get(), fresh = std::move(*context)]() mutable {
+    loop->use(std::move(fresh));
+  });
+  return {};
 }
 
 void Server::wake_streams() {

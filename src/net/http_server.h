@@ -110,6 +110,11 @@ class Server {
   };
   Figures figures() const;  // from any thread
 
+  /// Reads the certificate and key again, from the same files; connections made from now on are
+  /// shown the new ones. If they cannot be used it says why, and the old ones stay. After start(),
+  /// from any thread. Without TLS it does nothing.
+  Result<void> reload_certificate();
+
   /// Says that streams may have something new. From any thread and as often as one likes: the more
   /// streams there are, the longer news are gathered first (a third of a second at most), so that
   /// a thousand readers cost a few thousand writes a second whatever happens.

@@ -179,7 +179,7 @@ TEST_CASE("a stream for HTTP/1.0 ends with the connection; HEAD gets none") {
 }
 
 TEST_CASE("who does not read holds up nobody, is given no more than one part, and then is let go") {
-  Running running({.limits = {.write_timeout = Span{300}, .stream_part_bytes = 10'000}});
+  Running running({.limits = {.write_timeout = Span{2'000}, .stream_part_bytes = 10'000}});
   Raw deaf(running.server.port(), 4'096);
   deaf.send(get);
   deaf.read_until(": hello\n");
@@ -338,6 +338,35 @@ TEST_CASE("TLS: requests, large answers and streams; only for who trusts the aut
   CHECK_FALSE(plain.send("GET", "/", {}, "", patience));
   Client missing("https://localhost:" + port, own.folder + "/none.pem");
   CHECK_FALSE(missing.send("GET", "/", {}, "", patience));
+}
+
+TEST_CASE("TLS: a renewed certificate is taken up by new connections; a bad one changes nothing") {
+  const Certificate own;
+  const Certificate renewed;
+  Server server({.tls_certificate = own.certificate, .tls_key = own.key},
+                [](Request&&, Reply reply) { reply({.body = "x"}); });
+  REQUIRE(server.start());
+  const std::string url = "https://localhost:" + std::to_string(server.port());
+  Client old(url, own.certificate);
+  REQUIRE(old.send("GET", "/", {}, "", patience));
+  const std::string authority = own.folder + "/old.pem";
+  std::filesystem::copy_file(own.certificate, authority);
+  const auto overwrite = std::filesystem::copy_options::overwrite_existing;
+
+  std::filesystem::copy_file(renewed.certificate, own.certificate, overwrite);
+  const auto half_done = server.reload_certificate();  // the key is still the old one's
+  REQUIRE_FALSE(half_done);
+  CHECK(has(half_done.error().what, "key"));
+  Client meanwhile(url, authority);
+  CHECK(meanwhile.send("GET", "/", {}, "", patience));
+
+  std::filesystem::copy_file(renewed.key, own.key, overwrite);
+  REQUIRE(server.reload_certificate());
+  Client fresh(url, renewed.certificate);
+  CHECK(fresh.send("GET", "/", {}, "", patience));
+  Client late(url, authority);
+  CHECK_FALSE(late.send("GET", "/", {}, "", patience));
+  CHECK(old.send("GET", "/", {}, "", patience));  // what is connected stays so
 }
 
 TEST_CASE("TLS: a handshake that is not gone on with is ended; bad files are named at the start") {
