@@ -99,8 +99,7 @@ struct Words {
   void operator()(Cpus cpus) const { out.value(format_decimal(cpus.count, 3)); }
   void operator()(Rate rate) const { out.value(format_decimal(rate.count, 6)); }
   void operator()(const Money& money) const {
-    out.begin_object().member("amount", text_of_amount(money));
-    out.member("currency", std::string_view(money.currency.data(), 3)).end_object();
+    write_money(out, money);
   }
   void operator()(Instant at) const {
     if (at == never || at == Instant{}) {
@@ -152,7 +151,7 @@ struct Words {
       if (name == "hash") return;
     }
     if constexpr (std::is_same_v<T, std::uint64_t>) {
-      if (name == "regions") return regions(value);
+      if (name == "regions") return write_regions(out.key("regions"), world, value);
     }
     if constexpr (std::is_same_v<T, Span>) {
       out.key(std::string(name) + "_ms");
@@ -169,13 +168,6 @@ struct Words {
     if constexpr (std::is_same_v<T, Shape>) {
       out.member("gpus", text_of(value.gpus)).member("members", value.members);
     }
-  }
-  void regions(std::uint64_t bits) const {
-    out.key("regions").begin_array();
-    world.regions.each([&](RegionId id, const Region& region) {
-      if (bits & PoolSet::bit(id.value)) out.value(region.name);
-    });
-    out.end_array();
   }
 };
 

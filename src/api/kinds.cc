@@ -15,12 +15,6 @@ namespace {
 // A page looks at no more rows than this while the publisher waits for it.
 constexpr std::size_t looked_at_max = 200'000;
 
-void write_money(JsonWriter& out, std::string_view name, const Money& money) {
-  out.key(name).begin_object().member("amount", text_of_amount(money));
-  out.member("currency", std::string_view(money.currency.data(), money.currency.size()))
-      .end_object();
-}
-
 /// The filters of one request.
 class Filters {
  public:
@@ -85,7 +79,7 @@ void with_view(const World& world, std::string_view kind, const Sees& sees,
         w.funders, w.index.funders, std::optional(Reason::unknown_funder),
         [&](JsonWriter& out, FunderId, const Funder& f) {
           write_name(out, f);
-          write_money(out, "commitment", f.commitment);
+          write_money(out.key("commitment"), f.commitment);
           const Account& a = w.accounts.at(f.account);
           const unsigned decimals =
               currency_decimals({f.commitment.currency.data(), 3}).value_or(0);
@@ -126,13 +120,10 @@ void with_view(const World& world, std::string_view kind, const Sees& sees,
           write_name(out, lot);
           out.member("grant", w.grants.at(lot.grant).name)
               .member("funder", w.funders.at(lot.funder).name);
-          write_money(out, "amount", lot.amount);
+          write_money(out.key("amount"), lot.amount);
           out.member("valid_from", text_of(lot.valid_from)).member("expires", text_of(lot.expires));
-          out.key("regions").begin_array();
-          w.regions.each([&](RegionId region, const Region& r) {
-            if (lot.regions & PoolSet::bit(region.value)) out.value(r.name);
-          });
-          out.end_array().member("credits", text_of(lot.credits));
+          write_regions(out.key("regions"), w, lot.regions);
+          out.member("credits", text_of(lot.credits));
           out.member("unallocated", text_of(w.accounts.at(lot.unallocated).free()))
               .member("expired", lot.expired);
         },

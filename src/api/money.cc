@@ -46,12 +46,9 @@ void write_balance(JsonWriter& out, const World& world, PersonId by, ProjectId i
         .member("funder", world.funders.at(lot.funder).name);
     out.member("lot", lot.name)
         .member("expires", text_of(lot.expires))
-        .key("regions")
-        .begin_array();
-    world.regions.each([&](RegionId region, const Region& r) {
-      if (lot.regions & PoolSet::bit(region.value)) out.value(r.name);
-    });
-    out.end_array().member("amount", text_of(amount_of(world, share)));
+        .key("regions");
+    write_regions(out, world, lot.regions);
+    out.member("amount", text_of(amount_of(world, share)));
     write_sums(out, one);
     out.end_object();
   }

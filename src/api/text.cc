@@ -207,6 +207,20 @@ std::string text_of_amount(const Money& money) {
   return text + std::string(decimals - there, '0');
 }
 
+void write_money(JsonWriter& out, const Money& money) {
+  out.begin_object().member("amount", text_of_amount(money));
+  out.member("currency", std::string_view(money.currency.data(), money.currency.size()))
+      .end_object();
+}
+
+void write_regions(JsonWriter& out, const World& world, std::uint64_t bits) {
+  out.begin_array();
+  world.regions.each([&](RegionId id, const Region& region) {
+    if (bits & PoolSet::bit(id.value)) out.value(region.name);
+  });
+  out.end_array();
+}
+
 std::string text_of_figure(Figure kind, std::int64_t value) {
   switch (kind) {
     case Figure::credits: return text_of(Credits{value});

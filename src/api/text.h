@@ -5,8 +5,10 @@
 #include <string>
 #include <string_view>
 
+#include "codec/json.h"
 #include "core/reasons.h"
 #include "core/types.h"
+#include "core/world.h"
 
 // How quantities are written for people and clients, and read back exactly.
 
@@ -33,6 +35,9 @@ std::string text_of(Instant t);  // UTC, "2027-03-30T08:00:00Z"
 /// capitals.
 std::optional<unsigned> currency_decimals(std::string_view currency);
 std::string text_of_amount(const Money& money);
+void write_money(JsonWriter& out, const Money& money);
+/// The names of the regions whose bits are set.
+void write_regions(JsonWriter& out, const World& world, std::uint64_t bits);
 
 /// A refusal's figure as clients see it.
 std::string text_of_figure(Figure kind, std::int64_t value);

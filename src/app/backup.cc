@@ -95,6 +95,13 @@ std::optional<std::string> value_of(const std::vector<std::string>& words, std::
 
 }  // namespace
 
+std::string backup_manual() {
+  return std::string(backup_help);
+}
+std::string restore_manual() {
+  return std::string(restore_help);
+}
+
 int backup_state(const std::vector<std::string>& words) {
   operate::BackupSettings settings{.config_file = config_path(""),
                                    .bytes_per_second = 64ull * 1024 * 1024};

@@ -82,8 +82,7 @@ std::optional<int> read_settings(const std::vector<std::string>& words, Settings
   for (std::size_t i = 0; i < rest.size(); ++i) {
     const std::string& word = rest[i];
     if (word == "--help" || word == "-h") {
-      std::fputs(serve_help.data(), stdout);
-      std::fputs(operate::settings_help().c_str(), stdout);
+      std::fputs(serve_manual().c_str(), stdout);
       return 0;
     }
     if (word == "--check-config") {
@@ -348,6 +347,10 @@ std::string configured_state_folder(const std::string& config) {
   return settings.text("state");
 }
 
+std::string serve_manual() {
+  return std::string(serve_help) + operate::settings_help();
+}
+
 int serve(const std::vector<std::string>& words) {
   Settings settings;
   if (const auto code = read_settings(words, settings)) return *code;
@@ -359,6 +362,9 @@ int serve(const std::vector<std::string>& words) {
   sigemptyset(&ends);
   sigaddset(&ends, SIGTERM);
   sigaddset(&ends, SIGINT);
+  // It means: read the certificate again. A terminal that goes takes us with it all the same.
+  const bool tls = !settings.text("tls_key").empty();
+  if (tls || !::isatty(0)) sigaddset(&ends, SIGHUP);
   pthread_sigmask(SIG_BLOCK, &ends, nullptr);
   ::signal(SIGPIPE, SIG_IGN);
   ::signal(SIGXFSZ,
@@ -374,6 +380,10 @@ int serve(const std::vector<std::string>& words) {
     log(LogLevel::error, "start_failed", what);
     return 1;  // the writer's end flushes
   };
+  rlimit files{};
+  const auto files_as_started = ::getrlimit(RLIMIT_NOFILE, &files) == 0
+                                    ? std::optional<std::uint64_t>(files.rlim_cur)
+                                    : std::nullopt;  // for jobs; the service raises its own
   const auto began = std::chrono::steady_clock::now();
   std::error_code made;
   std::filesystem::create_directories(std::filesystem::path(state).parent_path(), made);
@@ -476,6 +486,7 @@ int serve(const std::vector<std::string>& words) {
        .output_directory = state + "/output",
        .job_account = settings.text("job_account"),
        .lease = lease,
+       .open_files = files_as_started,
        .log = [&log](const std::string& line) { log(LogLevel::warning, "executor", line); }});
   if (!executor) return refuse_to_start(executor.error().what);
   WallClock clock(log);
@@ -616,8 +627,17 @@ int serve(const std::vector<std::string>& words) {
   };
   still_alive();
   const timespec hour{3'600, 0};
-  while (sigtimedwait(&ends, nullptr, &hour) < 0) {
-    if (errno == EAGAIN) still_alive();
+  for (;;) {
+    const int signal = sigtimedwait(&ends, nullptr, &hour);
+    if (signal == SIGTERM || signal == SIGINT) break;
+    if (signal < 0 && errno == EAGAIN) still_alive();
+    if (signal != SIGHUP || !tls) continue;
+    if (auto read = server.reload_certificate(); read) {
+      log(LogLevel::info, "certificate_read", "the TLS certificate was read again");
+    } else {
+      log(LogLevel::error, "certificate_not_read",
+          read.error().what + "; the one before stays in use");
+    }
   }
   still_alive();
   std::printf("tenbin: stopping; running jobs go on for %lld s, start again before that\n",
@@ -627,17 +647,20 @@ int serve(const std::vector<std::string>& words) {
   return 0;
 }
 
+std::string verify_manual() {
+  return "tenbin verify [STATE]\n\nReplays the journal of a state folder from its first record: "
+         "the chain of hashes, every decision\n"
+         "made again, every promise of the World, and that credits add up. May run beside the "
+         "service.\n"
+         "状態フォルダーのジャーナルを最初の記録から再生し、ハッシュの連鎖・すべての決定・台帳の合"
+         "計を検証します。\n";
+}
+
 int verify_state(const std::vector<std::string>& words) {
   std::string state;
   for (const std::string& word : words) {
     if (word == "--help" || word == "-h") {
-      std::puts(
-          "tenbin verify [STATE]\n\nReplays the journal of a state folder from its first record: "
-          "the chain of hashes, every decision\n"
-          "made again, every promise of the World, and that credits add up. May run beside the "
-          "service.\n"
-          "状態フォルダーのジャーナルを最初の記録から再生し、ハッシュの連鎖・すべての決定・台帳の合"
-          "計を検証します。");
+      std::fputs(verify_manual().c_str(), stdout);
       return 0;
     }
     state = word;

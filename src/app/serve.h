@@ -19,6 +19,12 @@ int backup_state(const std::vector<std::string>& words);
 /// `tenbin restore BACKUP --state DIR`: a state folder of a backup, verified before use.
 int restore_state(const std::vector<std::string>& words);
 
+// What each of them prints for --help.
+std::string serve_manual();
+std::string verify_manual();
+std::string backup_manual();
+std::string restore_manual();
+
 /// `$TENBIN_STATE`, else the user's XDG state folder.
 std::string default_state_folder();
 

@@ -290,6 +290,7 @@ int run_cli(const Surroundings& around, const std::vector<std::string>& typed,
             const Extras& extras) {
   const Line line = take_apart(typed);
   Context context(around);
+  context.extras = &extras;
   look_ahead(context, line);
 
   if (line.words.empty()) {

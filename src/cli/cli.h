@@ -14,6 +14,7 @@ struct ExtraCommand {
   std::string_view name;
   std::string_view help_en, help_ja;  // one line each
   std::function<int(const std::vector<std::string>& words)> run;
+  std::function<std::string()> manual = {};  // what its --help prints; empty: it has no page
 };
 
 /// The `tenbin` command: everything that talks to a service through its REST API, and the help.

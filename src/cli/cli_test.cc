@@ -992,12 +992,18 @@ TEST_CASE("help: every command, both languages, and what lives elsewhere") {
                                           [&](const std::vector<std::string>& words) {
                                             got = words;
                                             return 42;
-                                          }}};
+                                          },
+                                          [] { return "tenbin serve [-x]\n.not a request\n"; }}};
   const auto run = [&](const Args& args) {
     out.clear();
     err.clear();
     return run_cli(around, args, extras);
   };
+  CHECK(run({"man", "serve"}) == 0);
+  CHECK(has(out, ".TH \"TENBIN\\-SERVE\""));
+  CHECK(has(out, "tenbin serve [\\-x]\n\\&.not a request\n"));
+  CHECK(run({"man"}) == 0);
+  CHECK(has(out, "tenbin\\-serve(1)"));
   CHECK(run({"help"}) == 0);
   CHECK(has(out, "  serve  Run the service\n"));
   CHECK(has(out, "  job wait     Wait until jobs are over"));

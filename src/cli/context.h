@@ -70,6 +70,8 @@ struct Command;
 struct Described;
 
 /// What a command works with: where it speaks to and how.
+struct ExtraCommand;
+
 class Context {
  public:
   explicit Context(const Surroundings& surroundings);
@@ -80,6 +82,7 @@ class Context {
   Format format = Format::table;
   Span patience{5'000};  // how long a service that fell silent is tried again
   bool patience_asked = false;
+  const std::vector<ExtraCommand>* extras = nullptr;  // subcommands that live elsewhere
   Described* describe = nullptr;  // if set, a command says what it takes and does nothing
 
   /// Takes in `flags` once they are parsed. Errors: a value that none of them has.

@@ -8,6 +8,7 @@
 #include <system_error>
 
 #include "base/nearest.h"
+#include "cli/cli.h"
 #include "cli/commands.h"
 #include "cli/help.h"
 #include "cli/options.h"
@@ -112,6 +113,19 @@ class Page {
   std::string text_;
 };
 
+/// With a page of their own.
+std::vector<const ExtraCommand*> extras_of(const Context& context) {
+  std::vector<const ExtraCommand*> all;
+  if (!context.extras) return all;
+  for (const ExtraCommand& extra : *context.extras) {
+    if (extra.manual) all.push_back(&extra);
+  }
+  return all;
+}
+std::string_view about(const ExtraCommand& extra, Language language) {
+  return language == Language::japanese ? extra.help_ja : extra.help_en;
+}
+
 std::string main_page(const Context& context) {
   Page page(context, "tenbin", context.say(Phrase::help_intro));
   page.section(Phrase::man_synopsis);
@@ -121,6 +135,10 @@ std::string main_page(const Context& context) {
   for (const Command& command : commands()) {
     page.entry(command.name, "", about(command, context.look.language));
     seen.insert(first_word(command.name));
+  }
+  for (const ExtraCommand* extra : extras_of(context)) {
+    page.entry(extra->name, "", about(*extra, context.look.language));
+    seen.insert(extra->name);
   }
   page.section(Phrase::man_global_flags);
   page.flags(describe(context, commands().front()).global_flags);
@@ -140,6 +158,15 @@ std::string main_page(const Context& context) {
 }
 
 std::string page_of(const Context& context, std::string_view noun) {
+  for (const ExtraCommand* extra : extras_of(context)) {
+    if (extra->name != noun) continue;
+    Page page(context, "tenbin-" + std::string(noun), about(*extra, context.look.language));
+    page.section(Phrase::man_description);
+    page.literal(extra->manual());
+    page.section(Phrase::man_see_also);
+    page.paragraph("tenbin(1)");
+    return page.text();
+  }
   std::vector<Described> all;
   for (const Command& command : commands()) {
     if (first_word(command.name) == noun) all.push_back(describe(context, command));
@@ -180,8 +207,9 @@ Outcome<void> folder(const Context& context, const std::string& path) {
               context.say(Phrase::file_unwritable, path, std::generic_category().message(errno)));
 }
 
-std::set<std::string_view> first_words() {
+std::set<std::string_view> first_words(const Context& context) {
   std::set<std::string_view> all;
+  for (const ExtraCommand* extra : extras_of(context)) all.insert(extra->name);
   for (const Command& command : commands()) all.insert(first_word(command.name));
   return all;
 }
@@ -199,7 +227,7 @@ Outcome<int> write_all(const Context& context, const std::string& to) {
     if (auto done = write(context, above + "/man1/tenbin.1", main_page(speaker)); !done)
       return std::unexpected(done.error());
     ++pages;
-    for (const std::string_view noun : first_words()) {
+    for (const std::string_view noun : first_words(context)) {
       const std::string path = above + "/man1/tenbin-" + std::string(noun) + ".1";
       if (auto done = write(context, path, page_of(speaker, noun)); !done)
         return std::unexpected(done.error());
@@ -223,7 +251,7 @@ Outcome<int> man(Context& context, const Words& words) {
     context.print(main_page(context));
     return 0;
   }
-  const auto all = first_words();
+  const auto all = first_words(context);
   if (!all.contains(command)) {
     const std::vector<std::string_view> names(all.begin(), all.end());
     const std::string meant = nearest(command, names);

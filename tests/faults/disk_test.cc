@@ -91,13 +91,8 @@ TEST_CASE("a full disk ends the service with words and 70; with room again nothi
   const pid_t child = ::fork();
   REQUIRE(child >= 0);
   if (child == 0) {
-    std::string name = "/tmp/tenbin-full-XXXXXX";
-    if (!::mkdtemp(name.data()) || ::unshare(CLONE_NEWNS) != 0 ||
-        ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
-        ::mount("tmpfs", name.c_str(), "tmpfs", 0, "size=12m,mode=0755") != 0) {
-      ::rmdir(name.c_str());
-      ::_exit(77);
-    }
+    const std::string name = own_disk("size=12m,mode=0755");
+    if (name.empty()) ::_exit(77);
     int code = 0;
     {
       ::mkdir((name + "/state").c_str(), 0700);

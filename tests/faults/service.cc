@@ -1,7 +1,9 @@
 #include "faults/service.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -21,6 +23,18 @@ namespace fs = std::filesystem;
 
 void rest(int ms) {
   std::this_thread::sleep_for(std::chrono::milliseconds(ms));
+}
+
+std::string own_disk(const char* options) {
+  std::string name = "/tmp/tenbin-disk-XXXXXX";
+  if (!::mkdtemp(name.data())) return {};
+  if (::unshare(CLONE_NEWNS) != 0 ||
+      ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
+      ::mount("tmpfs", name.c_str(), "tmpfs", 0, options) != 0) {
+    ::rmdir(name.c_str());
+    return {};
+  }
+  return name;
 }
 
 std::int64_t wall_now_ms() {

@@ -128,6 +128,10 @@ bool within(int seconds, Check&& check);
 void rest(int ms);
 std::int64_t wall_now_ms();
 
+/// In a child process: a folder on a small disk (tmpfs with these options) that no other process
+/// sees. Empty if that is not permitted here. The caller unmounts and removes it.
+std::string own_disk(const char* options);
+
 }  // namespace tenbin::faults
 
 #include <chrono>

@@ -248,13 +248,8 @@ TEST_CASE("a state folder on a disk that may only be read is refused with the re
   const pid_t child = ::fork();
   REQUIRE(child >= 0);
   if (child == 0) {
-    std::string name = "/tmp/tenbin-readonly-XXXXXX";
-    if (!::mkdtemp(name.data()) || ::unshare(CLONE_NEWNS) != 0 ||
-        ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
-        ::mount("tmpfs", name.c_str(), "tmpfs", 0, "size=64m,mode=0755") != 0) {
-      ::rmdir(name.c_str());
-      ::_exit(77);
-    }
+    const std::string name = own_disk("size=64m,mode=0755");
+    if (name.empty()) ::_exit(77);
     int code = 0;
     {
       const std::string state = name + "/state";

@@ -93,6 +93,8 @@ has usr/share/doc/tenbin/README.md
 has etc/tenbin/tenbin.toml
 has usr/lib/sysusers.d/tenbin.conf
 has usr/share/man/man1/tenbin.1
+has usr/share/man/man1/tenbin-serve.1
+has usr/share/man/ja/man1/tenbin-restore.1
 has usr/share/man/ja/man1/tenbin.1
 has usr/share/bash-completion/completions/tenbin
 check "something in the package belongs to another than root" \
