@@ -15,6 +15,7 @@
 #include <thread>
 
 #include "codec/hash.h"
+#include "nginx.h"
 #include "served.h"
 
 namespace tenbin::bench {
@@ -389,14 +390,14 @@ const Registered fanout{"sse_fanout", sse_fanout};
 
 // ---- idle connections ----
 
-std::vector<Measurement> idle_connections(const Options& options) {
-  raise_files();
-  rlimit files{};
-  ::getrlimit(RLIMIT_NOFILE, &files);
-  const std::size_t wanted = std::min<std::size_t>(10'000, files.rlim_cur - 100);
-  const TemporaryFolder folder;
-  Service service(folder / "state");
-  const std::string request = get(service, "/v1/whoami");
+struct Idle {
+  double kib_each = 0, p99_ms = 0;
+};
+
+/// Opens `wanted` connections, each used once, and then asks on some of them.
+template <class Memory>
+Idle idle_on(std::uint16_t port, std::size_t wanted, int rounds, const std::string& request,
+             Memory&& rss) {
   std::array<char, 4096> part;
   const auto ask = [&](int fd) {
     const double began = now_s();
@@ -404,27 +405,53 @@ std::vector<Measurement> idle_connections(const Options& options) {
     if (::recv(fd, part.data(), part.size(), 0) <= 0) give_up("a connection was closed");
     return (now_s() - began) * 1e3;
   };
-  const int first = connected(service.port());
+  const int first = connected(port);
   for (int i = 0; i < 100; ++i) ask(first);
-  const double before = rss_kib(service.process());
+  const double before = rss();
   std::vector<int> fds;
   for (std::size_t i = 0; i < wanted; ++i) {
-    fds.push_back(connected(service.port()));
+    fds.push_back(connected(port));
     ask(fds.back());
   }
-  const double each = (rss_kib(service.process()) - before) / static_cast<double>(wanted);
+  Idle found{.kib_each = (rss() - before) / static_cast<double>(wanted)};
   std::vector<double> tails;
-  for (int round = 0; round < options.rounds; ++round) {
+  for (int round = 0; round < rounds; ++round) {
     std::vector<double> delays;
     for (std::size_t i = 0; i < 1'000; ++i) delays.push_back(ask(fds[i * 7'919 % fds.size()]));
     std::ranges::sort(delays);
     tails.push_back(delays[990]);
   }
+  found.p99_ms = median(tails);
   for (const int fd : fds) ::close(fd);
   ::close(first);
-  const std::string note = std::to_string(wanted) + " keep-alive connections, each used once";
-  return {{"idle_connections_memory", each, "KiB each", 1, "asked", 32, note},
-          {"idle_connections_p99", median(tails), "ms", options.rounds, "asked", 10,
+  return found;
+}
+
+std::vector<Measurement> idle_connections(const Options& options) {
+  raise_files();
+  rlimit files{};
+  ::getrlimit(RLIMIT_NOFILE, &files);
+  const std::size_t wanted = std::min<std::size_t>(10'000, files.rlim_cur - 100);
+  const TemporaryFolder folder;
+  Service service(folder / "state");
+  const Idle ours = idle_on(service.port(), wanted, options.rounds, get(service, "/v1/whoami"),
+                            [&] { return rss_kib(service.process()); });
+  service.end(SIGTERM);
+  std::string beside = "asked: 32 KiB, 10 ms; no peer: ";
+  Idle peer{32, 10};
+  const auto nginx = Nginx::start("location / { return 200 '{\"hello\":\"world\"}'; }", wanted + 1);
+  if (nginx) {
+    peer = idle_on(nginx->port(), wanted, options.rounds, get(service, "/v1/whoami"),
+                   [&] { return nginx->rss_kib(); });
+    beside = "asked: 32 KiB, 10 ms";
+  } else {
+    beside += Nginx::why_not();
+  }
+  const std::string note =
+      std::to_string(wanted) + " keep-alive connections, each used once; " + beside;
+  const char* const limit = nginx ? "nginx, the same" : "asked";
+  return {{"idle_connections_memory", ours.kib_each, "KiB each", 1, limit, peer.kib_each, note},
+          {"idle_connections_p99", ours.p99_ms, "ms", options.rounds, limit, peer.p99_ms,
            "the next request on one of them"}};
 }
 const Registered idle{"idle_connections", idle_connections};
