@@ -124,6 +124,7 @@ struct TraceInfo {
   bool limits = false;        // jobs have time limits of their own; else the run time stands in
   bool owners = false;        // owners are not just the users again
   bool ends = false;          // it is known how jobs ended
+  bool times = true;          // else jobs have neither submit nor run times
   bool dated = false;         // instants are dates; else they count from the trace's beginning
   bool processors = false;    // what are GPUs here were processors
   bool sorted_by_us = false;  // lines were out of order
