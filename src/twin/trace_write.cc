@@ -94,7 +94,8 @@ class Writing : public TraceWriter {
 
 class CsvWriter final : public Writing {
  public:
-  CsvWriter(std::unique_ptr<Sink> sink, bool japanese) : Writing(std::move(sink), japanese) {
+  CsvWriter(std::unique_ptr<Sink> sink, bool japanese, const TraceInfo& info)
+      : Writing(std::move(sink), japanese), info_(info) {
     text_ = "job_id,submit,gpus,runtime,walltime,user,owner,models,end,members,cpus,memory_mib\n";
   }
   Result<void> add(const TraceJob& job, const TraceNames& names) override {
@@ -102,15 +103,19 @@ class CsvWriter final : public Writing {
     put(job.submit.ms), text_ += ',';
     put_thousandths(job.shape.gpus.count), text_ += ',';
     put(job.runtime.count), text_ += ',';
-    put(job.limit.count), text_ += ',';
+    // What is not known stays empty.
+    if (info_.limits) put(job.limit.count);
+    text_ += ',';
     put_cell(names.users[job.user]), text_ += ',';
-    put_cell(names.owners[job.owner]), text_ += ',';
+    if (info_.owners) put_cell(names.owners[job.owner]);
+    text_ += ',';
     std::string models;
     for (std::size_t m = 0; m < names.models.size(); ++m) {
       if ((job.models >> m & 1) != 0) models += (models.empty() ? "" : "|") + names.models[m];
     }
     put_cell(models), text_ += ',';
-    text_ += enum_names(TraceEnd{})[static_cast<std::size_t>(job.end)], text_ += ',';
+    if (info_.ends) text_ += enum_names(TraceEnd{})[static_cast<std::size_t>(job.end)];
+    text_ += ',';
     // Without a number of members, whole GPUs lie wherever there is room.
     if (job.shape.packing == Packing::members) put(std::uint64_t{job.shape.members});
     text_ += ',';
@@ -118,6 +123,9 @@ class CsvWriter final : public Writing {
     put(job.shape.memory.count), text_ += '\n';
     return flush();
   }
+
+ private:
+  TraceInfo info_;
 };
 
 class GoldenWriter final : public Writing {
@@ -196,7 +204,7 @@ class BinaryWriter final : public Writing {
 std::unique_ptr<TraceWriter> writer(std::unique_ptr<Sink> sink, TraceOutput output,
                                     const TraceInfo& info, bool japanese) {
   switch (output) {
-    case TraceOutput::csv: return std::make_unique<CsvWriter>(std::move(sink), japanese);
+    case TraceOutput::csv: return std::make_unique<CsvWriter>(std::move(sink), japanese, info);
     case TraceOutput::golden: return std::make_unique<GoldenWriter>(std::move(sink), japanese);
     case TraceOutput::swf: return std::make_unique<SwfWriter>(std::move(sink), japanese, info);
     case TraceOutput::binary:

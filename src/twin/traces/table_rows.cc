@@ -134,11 +134,7 @@ class TableRows final : public Rows {
     }
     plain_ = table.format == TraceFormat::csv && first_line == golden;
     switch (table.format) {
-      case TraceFormat::csv:
-        info.limits = has(csv_limit);
-        info.owners = has(csv_owner);
-        info.ends = has(csv_end);
-        break;
+      case TraceFormat::csv: info.limits = plain_; break;
       case TraceFormat::openb:
         info.ends = has(openb_phase);
         info.times = has(openb_created) && has(openb_deleted);
@@ -225,6 +221,7 @@ class TableRows final : public Rows {
       const auto limit = whole(field(csv_limit));
       if (!limit) return wrong(TraceFault::not_a_number);
       job.limit = Span{*limit};
+      info.limits = true;
     } else if (job.runtime.count == 0) {
       job.limit = Span{1};
     }
@@ -249,8 +246,11 @@ class TableRows final : public Rows {
       job.shape.memory = Memory{*memory};
     }
     if (!user(field(csv_user), job)) return Step::fault;
-    if (has(csv_owner)) {
+    // A table has owners if its first job has one.
+    if (!owners_) owners_ = !field(csv_owner).empty();
+    if (*owners_) {
       if (!owner(field(csv_owner), job)) return Step::fault;
+      info.owners = true;
     } else {
       own_owner(job);
     }
@@ -259,6 +259,7 @@ class TableRows final : public Rows {
       constexpr auto known = enum_names(TraceEnd{});
       if (std::ranges::find(known, end) == known.end()) return wrong(TraceFault::not_understood);
       job.end = end_of(end);
+      info.ends = true;
     }
     return Step::job;
   }
@@ -374,7 +375,7 @@ class TableRows final : public Rows {
   std::array<std::uint8_t, columns_max> place_{};
   std::size_t columns_ = 0;
   bool plain_ = false;
-  std::optional<bool> numbered_;
+  std::optional<bool> numbered_, owners_;
   std::vector<std::string_view> fields_;
   std::string unquoted_;
 };
