@@ -17,6 +17,7 @@ using namespace traces;  // NOLINT(google-build-using-namespace): the parts that
 namespace {
 
 constexpr std::size_t problems_kept = 10, problem_bytes = 60;
+constexpr std::size_t estimate_at = 65'536, estimate_max = 100'000'000;
 constexpr std::size_t sorted_max = 4'000'000;  // jobs of an unsorted file: some 400 MB
 
 /// Ids that were there. Those that lie close together cost a bit each, others a place in a set.
@@ -186,6 +187,14 @@ Result<void> Reading::hold() {
     if (!any) return std::unexpected(any.error());
     if (!*any) break;
     if (!held_.empty() && before(job, held_.back())) sorted = false;
+    if (held_.size() == estimate_at) {
+      // How many will they be? A vector that grows by itself would touch twice the memory.
+      const Bytes::Progress bytes = window_->progress();
+      const std::uint64_t all =
+          bytes.read == 0 ? 0 : held_.size() * (bytes.all * 17 / 16) / bytes.read;
+      held_.reserve(
+          std::min<std::uint64_t>(all, std::min<std::uint64_t>(options_.held_max, estimate_max)));
+    }
     held_.push_back(job);
   }
   if (!held_.empty()) last_ = held_.back();

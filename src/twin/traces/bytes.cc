@@ -18,8 +18,8 @@ constexpr std::size_t step = 1 << 18;  // bytes that are read at once
 
 class FileBytes final : public Bytes {
  public:
-  FileBytes(int file, std::string name, bool japanese)
-      : file_(file), name_(std::move(name)), japanese_(japanese) {}
+  FileBytes(int file, std::uint64_t size, std::string name, bool japanese)
+      : file_(file), progress_{0, size}, name_(std::move(name)), japanese_(japanese) {}
   FileBytes(const FileBytes&) = delete;
   FileBytes& operator=(const FileBytes&) = delete;
   ~FileBytes() override {
@@ -34,11 +34,14 @@ class FileBytes final : public Bytes {
       return failed(name_ + said(japanese_, ": cannot be read: ", ": 読み取れません: ") +
                     std::strerror(errno));
     }
+    progress_.read += static_cast<std::size_t>(got);
     return static_cast<std::size_t>(got);
   }
+  Progress progress() const override { return progress_; }
 
  private:
   int file_;
+  Progress progress_;
   std::string name_;
   bool japanese_;
 };
@@ -66,6 +69,7 @@ class Packed {
   }
   std::string_view view() const { return {buffer_.data() + at_, size_ - at_}; }
   void consume(std::size_t size) { at_ += size; }
+  Bytes::Progress progress() const { return bytes_->progress(); }
   /// Reads more if nothing is left; false at the end.
   Result<bool> any() {
     if (at_ < size_) return true;
@@ -86,6 +90,8 @@ class Unpacker : public Bytes {
  public:
   Unpacker(Packed packed, std::string name, bool japanese)
       : packed_(std::move(packed)), name_(std::move(name)), japanese_(japanese) {}
+
+  Progress progress() const override { return packed_.progress(); }
 
  protected:
   std::unexpected<Error> cut_off(std::string_view kind) const {
@@ -198,7 +204,7 @@ Result<std::unique_ptr<Bytes>> open_file(const std::string& path, bool japanese)
     return failed(path + said(japanese, ": cannot be opened: ", ": 開けません: ") +
                   std::strerror(error));
   };
-  if (path == "-") return std::make_unique<FileBytes>(STDIN_FILENO, path, japanese);
+  if (path == "-") return std::make_unique<FileBytes>(STDIN_FILENO, 0, path, japanese);
   const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (file < 0) return cannot(errno);
   struct stat status{};
@@ -206,7 +212,8 @@ Result<std::unique_ptr<Bytes>> open_file(const std::string& path, bool japanese)
     ::close(file);
     return cannot(EISDIR);
   }
-  return std::make_unique<FileBytes>(file, path, japanese);
+  return std::make_unique<FileBytes>(file, static_cast<std::uint64_t>(status.st_size), path,
+                                     japanese);
 }
 
 std::unique_ptr<Bytes> open_text(std::string_view text) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -22,6 +23,12 @@ class Bytes {
   virtual ~Bytes() = default;
   /// Fills `into`, as far as there is something; 0: the end.
   virtual Result<std::size_t> read(char* into, std::size_t size) = 0;
+  /// How many there are in all and how many have been read, as they lie on the disk; zeroes if that
+  /// is not known.
+  struct Progress {
+    std::uint64_t read = 0, all = 0;
+  };
+  virtual Progress progress() const { return {}; }
 };
 
 /// `name` is for messages. "-": standard input.
@@ -40,6 +47,7 @@ class Window {
   void consume(std::size_t size) { begin_ += size; }
   /// Widens the view; false at the end of everything. What was seen before may have moved.
   Result<bool> more();
+  Bytes::Progress progress() const { return bytes_->progress(); }
   const std::string& name() const { return name_; }
 
  private:
