@@ -19,10 +19,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     TENBIN_ASSERT(trace.error().what.starts_with("trace:"));
     return 0;
   }
-  const std::vector<TraceJob>& jobs = *trace;
+  const std::vector<TraceJob>& jobs = trace->jobs;
   for (std::size_t i = 0; i < jobs.size(); ++i) {
     const TraceJob& job = jobs[i];
-    TENBIN_ASSERT(job.gpus > 0 && job.runtime <= job.limit && job.limit <= time_limit_max);
+    TENBIN_ASSERT(job.gpus() > 0 && job.runtime <= job.limit && job.limit <= time_limit_max);
     TENBIN_ASSERT(i == 0 || jobs[i - 1].submit <= job.submit);
   }
   // Near the end of the calendar no credit is valid.

@@ -6,6 +6,7 @@
 #include <array>
 #include <charconv>
 #include <cstring>
+#include <unordered_map>
 
 #include "core/limits.h"
 
@@ -29,9 +30,41 @@ Result<std::string> unpacked_file(const std::string& path) {
   return text;
 }
 
-Result<std::vector<TraceJob>> parse_trace(std::string_view text, const std::string& name) {
+namespace {
+
+/// Jobs that are in memory already.
+class Held final : public TraceSource {
+ public:
+  explicit Held(Trace trace) : trace_(std::move(trace)) {}
+  Result<bool> next(TraceJob& job) override {
+    if (at_ == trace_.jobs.size()) return false;
+    job = trace_.jobs[at_++];
+    return true;
+  }
+  const TraceNames& names() const override { return trace_.names; }
+  const TraceProblems& problems() const override { return trace_.problems; }
+  const TraceInfo& info() const override { return trace_.info; }
+
+ private:
+  Trace trace_;
+  std::size_t at_ = 0;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<TraceSource>> open_trace(const std::string& path,
+                                                const TraceOptions& options) {
+  auto trace = read_trace(path, options);
+  if (!trace) return std::unexpected(trace.error());
+  return std::make_unique<Held>(std::move(*trace));
+}
+
+Result<Trace> parse_trace(std::string_view text, std::string name, TraceOptions) {
   constexpr std::string_view header = "job_id,submit,gpus,runtime,walltime,user";
-  std::vector<TraceJob> jobs;
+  Trace trace;
+  trace.info.limits = true;
+  std::vector<TraceJob>& jobs = trace.jobs;
+  std::unordered_map<std::int64_t, std::uint32_t> users;
   std::uint64_t number = 0;
   while (!text.empty()) {
     const std::size_t end = std::min(text.find('\n'), text.size());
@@ -66,21 +99,24 @@ Result<std::vector<TraceJob>> parse_trace(std::string_view text, const std::stri
       return complain("runtime must be between 0 and walltime, walltime at most 400 days");
     }
     if (value[5] < 0 || value[5] > UINT32_MAX) return complain("user out of range");
-    jobs.push_back({static_cast<std::uint64_t>(value[0]), Instant{value[1]},
-                    static_cast<std::uint32_t>(value[2]), Span{value[3]}, Span{value[4]},
-                    static_cast<std::uint32_t>(value[5])});
+    const auto [user, fresh] =
+        users.emplace(value[5], static_cast<std::uint32_t>(trace.names.users.size()));
+    if (fresh) trace.names.users.push_back(std::to_string(value[5]));
+    jobs.push_back({static_cast<std::uint64_t>(value[0]), Instant{value[1]}, whole_gpus(value[2]),
+                    Span{value[3]}, Span{value[4]}, user->second, user->second});
   }
   if (number == 0) return failed(name + ": the file is empty");
   std::ranges::stable_sort(jobs, [](const TraceJob& a, const TraceJob& b) {
     return a.submit != b.submit ? a.submit < b.submit : a.id < b.id;
   });
-  return jobs;
+  trace.names.owners = trace.names.users;
+  return trace;
 }
 
-Result<std::vector<TraceJob>> read_trace(const std::string& path) {
+Result<Trace> read_trace(const std::string& path, TraceOptions options) {
   auto text = unpacked_file(path);
   if (!text) return std::unexpected(text.error());
-  return parse_trace(*text, path);
+  return parse_trace(*text, path, options);
 }
 
 }  // namespace tenbin
