@@ -35,7 +35,7 @@ std::int64_t bare_loop(const std::vector<TraceJob>& jobs, std::int64_t free) {
   return sum;
 }
 
-Measurement replayed(const char* name, const Input& input, Backfill backfill, PoolKind kind,
+Measurement replayed(const char* name, const Input& input, Policy policy, PoolKind kind,
                      const Options& options) {
   constexpr std::uint32_t gpus = 1'000, per_node = 8;
   const ReplayFleet fleet{kind, kind == PoolKind::counted ? gpus : 0,
@@ -48,7 +48,7 @@ Measurement replayed(const char* name, const Input& input, Backfill backfill, Po
        .note = input.note},
       options,
       [&] {
-        World world = replay_world(input.jobs, fleet, backfill);
+        World world = replay_world(input.jobs, fleet, policy);
         const double speed = per_second(count, [&] { keep(replay(world, input.jobs).history); });
         if (!sound(world)) {
           std::fprintf(stderr, "bench: a promise was broken: %s\n",
@@ -61,12 +61,13 @@ Measurement replayed(const char* name, const Input& input, Backfill backfill, Po
 }
 
 std::vector<Measurement> core_fifo(const Options& options) {
-  return {replayed("core_fifo", s6(), Backfill::none, PoolKind::nodes, options)};
+  return {replayed("core_fifo", s6(), {.backfill = Backfill::none}, PoolKind::nodes, options)};
 }
 std::vector<Measurement> core_easy(const Options& options) {
   const Input input = s6();
-  return {replayed("core_easy_counted", input, Backfill::easy, PoolKind::counted, options),
-          replayed("core_easy", input, Backfill::easy, PoolKind::nodes, options)};
+  return {replayed("core_easy_counted", input, {.backfill = Backfill::easy}, PoolKind::counted,
+                   options),
+          replayed("core_easy", input, {.backfill = Backfill::easy}, PoolKind::nodes, options)};
 }
 
 const Registered fifo{"core_fifo", core_fifo};

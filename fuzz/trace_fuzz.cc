@@ -46,8 +46,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   // Near the end of the calendar no credit is valid.
   if (!whole || jobs.empty() || jobs.size() > 100 || jobs.back().submit >= instant_max) return 0;
   for (const auto policy : {oracle::Policy::fifo, oracle::Policy::easy}) {
-    World world = replay_world(jobs, {.gpus = 8},
-                               policy == oracle::Policy::easy ? Backfill::easy : Backfill::none);
+    World world = replay_world(
+        jobs, {.gpus = 8},
+        {.backfill = policy == oracle::Policy::easy ? Backfill::easy : Backfill::none});
     TENBIN_ASSERT(replay(world, jobs).starts == oracle::counted(jobs, 8, policy, never));
     TENBIN_ASSERT(sound(world));
   }

@@ -181,7 +181,10 @@ std::optional<Complaint> read_declaration(std::string_view kind, JsonValue body,
   Fields fields(body, arena);
   fields.text("kind", Need::optional);
   if (kind == "policy") {
-    command = SetPolicy{fields.choice("backfill", Backfill::easy)};
+    const Policy usual;
+    command = SetPolicy{{.order = fields.choice("order", usual.order),
+                         .backfill = fields.choice("backfill", usual.backfill),
+                         .placement = fields.choice("placement", usual.placement)}};
     return fields.finish();
   }
   for (const Kind& k : kinds) {

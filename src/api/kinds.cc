@@ -359,7 +359,9 @@ void Api::list(const CallPtr& call, std::string_view kind) {
     std::string next;
     if (kind == "policy") {
       out.begin_object()
-          .member("backfill", enum_names(Backfill{})[static_cast<std::size_t>(world.backfill)])
+          .member("order", name_of(world.policy.order))
+          .member("backfill", name_of(world.policy.backfill))
+          .member("placement", name_of(world.policy.placement))
           .end_object();
     } else if (kind == "member") {
       // A page is whole programmes, then whole projects, until it is full.

@@ -19,7 +19,7 @@ TEST_CASE("what is put into an arena stays where it is until it is cleared") {
 
 TEST_CASE("lists are aligned, also behind an odd text") {
   Arena arena;
-  for (const std::size_t size : {1, 2, 100}) {
+  for (const std::size_t size : {1U, 2U, 100U}) {
     CHECK(arena.text("odd").size() == 3);
     const std::vector<std::uint64_t> items(size, 42);
     const std::span<const std::uint64_t> list = arena.list(std::span{items});

@@ -329,6 +329,8 @@ enum class Language : std::uint8_t { english, japanese };
   X(field_gpu_hour, "credits for one GPU and hour", "GPU 1 基 1 時間のクレジット") \
   X(field_fraction_factor, "what a part of a GPU costs more, 1.1", "GPU の端数にかける係数 1.1") \
   X(field_backfill, "who may start before those in front", "先に並ぶジョブを追い越せる範囲") \
+  X(field_order, "which job is looked at first", "どのジョブから順に調べるか") \
+  X(field_placement, "which of the nodes with room a job is given", "空きのあるノードのうちどれを割り当てるか") \
   X(field_programme, "the programme whose rules hold", "適用されるプログラム") \
   X(field_grant_organisation, "who receives it", "助成を受ける組織") \
   X(field_lot_grant, "the grant that it is part of", "属する助成") \
@@ -349,6 +351,8 @@ enum class Language : std::uint8_t { english, japanese };
   X(field_member_role, "in a project lead, member or auditor; for a programme officer or auditor", "プロジェクトでは lead・member・auditor、プログラムでは officer・auditor") \
   X(col_first_device, "FIRST DEVICE", "最初のデバイス") \
   X(col_backfill, "BACKFILL", "追い越し") \
+  X(col_order, "ORDER", "順序") \
+  X(col_placement, "PLACEMENT", "配置") \
   X(col_url, "URL", "URL") \
   X(col_url_from, "URL FROM", "URL の指定元") \
   X(col_token_from, "TOKEN FROM", "トークンの指定元") \

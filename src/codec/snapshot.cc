@@ -269,7 +269,7 @@ void each_part(W& world, Visit&& visit) {
   visit(world.now);
   visit(world.history);
   visit(world.epoch);
-  visit(world.backfill);
+  visit(world.policy);
   visit(world.accounts);
   visit(world.funders);
   visit(world.programmes);

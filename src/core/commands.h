@@ -176,8 +176,8 @@ struct ReportEnd {  // the driver, from an executor
 // ---- the driver's own ----
 
 struct SetPolicy {
-  Backfill backfill = Backfill::easy;
-  TENBIN_FIELDS(backfill)
+  Policy policy;
+  TENBIN_FIELDS(policy)
 };
 struct OpenEpoch {  // one for each start of the service
   TENBIN_FIELDS()

@@ -326,8 +326,8 @@ struct JobSettled {
 // ---- the driver's own ----
 
 struct PolicySet {
-  Backfill backfill = Backfill::easy;
-  TENBIN_FIELDS(backfill)
+  Policy policy;
+  TENBIN_FIELDS(policy)
 };
 struct EpochOpened {
   std::uint64_t epoch = 0;

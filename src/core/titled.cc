@@ -83,7 +83,7 @@ void evolve(World& w, const TitleSet& e, Instant) {
     case Thing::node:
     case Thing::token: break;
   }
-  TENBIN_ASSERT(!"what has no title");
+  TENBIN_ASSERT(false);  // what has no title
 }
 
 }  // namespace tenbin

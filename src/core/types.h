@@ -130,10 +130,39 @@ constexpr auto enum_names(NodeState) {
   return std::array<std::string_view, 3>{"up", "draining", "lost"};
 }
 
+/// An enumerator's name, as files and messages have it.
+template <class Enum>
+constexpr std::string_view name_of(Enum value) {
+  return enum_names(value)[static_cast<std::size_t>(value)];
+}
+
+/// Which job is looked at first.
+enum class QueueOrder : std::uint8_t { fifo };
+constexpr auto enum_names(QueueOrder) {
+  return std::array<std::string_view, 1>{"fifo"};
+}
+
+/// Which jobs may pass one that does not fit.
 enum class Backfill : std::uint8_t { none, easy };
 constexpr auto enum_names(Backfill) {
   return std::array<std::string_view, 2>{"none", "easy"};
 }
+
+/// Which nodes a job is given among those that have room.
+enum class Placement : std::uint8_t { best_fit };
+constexpr auto enum_names(Placement) {
+  return std::array<std::string_view, 1>{"best_fit"};
+}
+
+/// How the queue is served: the parts combine freely.
+struct Policy {
+  QueueOrder order = QueueOrder::fifo;
+  Backfill backfill = Backfill::easy;
+  Placement placement = Placement::best_fit;
+
+  constexpr auto operator<=>(const Policy&) const = default;
+  TENBIN_FIELDS(order, backfill, placement)
+};
 
 /// When a job that comes after another may start.
 enum class When : std::uint8_t {

@@ -177,7 +177,7 @@ struct Affairs {
   Instant now;
   std::uint64_t history = 0;  // digest of all events so far, in order
   std::uint64_t epoch = 0;
-  Backfill backfill = Backfill::easy;
+  Policy policy;
 
   Accounts accounts;
   Table<FunderId, Funder> funders;

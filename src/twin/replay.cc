@@ -82,7 +82,8 @@ class ProjectNames {
 
 }  // namespace
 
-World replay_world(const std::vector<TraceJob>& jobs, const ReplayFleet& fleet, Backfill backfill) {
+World replay_world(const std::vector<TraceJob>& jobs, const ReplayFleet& fleet,
+                   const Policy& policy) {
   World world;
   Facts facts;
   const Instant start{};
@@ -94,7 +95,7 @@ World replay_world(const std::vector<TraceJob>& jobs, const ReplayFleet& fleet, 
   std::set<std::uint32_t> users;
   for (const TraceJob& job : jobs) users.insert(job.user);
 
-  setup(SetPolicy{backfill});
+  setup(SetPolicy{policy});
   setup(DeclareProvider{"replay", ""});
   setup(DeclareRegion{"replay", ""});
   if (fleet.kind == PoolKind::counted) {

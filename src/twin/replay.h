@@ -26,7 +26,8 @@ struct ReplayResult {
 
 /// A World for a trace: one funder whose credit never runs out, one project for each user, a price
 /// of one credit for a GPU hour, one pool.
-World replay_world(const std::vector<TraceJob>& jobs, const ReplayFleet& fleet, Backfill backfill);
+World replay_world(const std::vector<TraceJob>& jobs, const ReplayFleet& fleet,
+                   const Policy& policy);
 
 /// Called after every instant with the World as it is then; may put another, equal one in its
 /// place.

@@ -17,15 +17,15 @@ namespace tenbin {
 
 namespace {
 
-using oracle::Policy;
+using Rule = oracle::Policy;
 
-Backfill backfill_of(Policy policy) {
-  return policy == Policy::easy ? Backfill::easy : Backfill::none;
+Policy policy_of(Rule policy) {
+  return {.backfill = policy == Rule::easy ? Backfill::easy : Backfill::none};
 }
 
 std::vector<Instant> scheduled(const std::vector<TraceJob>& jobs, const ReplayFleet& fleet,
-                               Backfill backfill) {
-  World world = replay_world(jobs, fleet, backfill);
+                               const Policy& policy) {
+  World world = replay_world(jobs, fleet, policy);
   const std::vector<Instant> starts = replay(world, jobs).starts;
   REQUIRE(broken_promise(world) == "");
   return starts;
@@ -91,12 +91,12 @@ TEST_CASE("the published schedules come out byte for byte") {
     const auto trace = read_trace(folder + "inputs/" + c.name + ".csv.gz");
     REQUIRE(trace.has_value());
     const std::vector<TraceJob>& jobs = trace->jobs;
-    for (const Policy policy : {Policy::fifo, Policy::easy}) {
-      const std::string name = std::string(c.name) + (policy == Policy::fifo ? ".fifo" : ".easy");
+    for (const Rule policy : {Rule::fifo, Rule::easy}) {
+      const std::string name = std::string(c.name) + (policy == Rule::fifo ? ".fifo" : ".easy");
       CAPTURE(name);
       const auto expected = unpacked_file(folder + name + ".csv.gz");
       REQUIRE(expected.has_value());
-      const std::string got = csv(jobs, scheduled(jobs, {.gpus = c.gpus}, backfill_of(policy)));
+      const std::string got = csv(jobs, scheduled(jobs, {.gpus = c.gpus}, policy_of(policy)));
       CHECK((got == *expected));  // in brackets: a difference is not worth two megabytes of text
     }
   }
@@ -110,12 +110,12 @@ TEST_CASE("two small schedules come out byte for byte") {
     REQUIRE(trace.has_value());
     const std::vector<TraceJob>& jobs = trace->jobs;
     const std::uint32_t gpus = name == "ties_60_g8" ? 8 : 16;
-    for (const Policy policy : {Policy::fifo, Policy::easy}) {
+    for (const Rule policy : {Rule::fifo, Rule::easy}) {
       const auto expected =
-          unpacked_file(path + (policy == Policy::fifo ? ".fifo.csv" : ".easy.csv"));
+          unpacked_file(path + (policy == Rule::fifo ? ".fifo.csv" : ".easy.csv"));
       REQUIRE(expected.has_value());
       CHECK(csv(jobs, oracle::counted(jobs, gpus, policy, never)) == *expected);
-      CHECK(csv(jobs, scheduled(jobs, {.gpus = gpus}, backfill_of(policy))) == *expected);
+      CHECK(csv(jobs, scheduled(jobs, {.gpus = gpus}, policy_of(policy))) == *expected);
     }
   }
 }
@@ -128,8 +128,8 @@ TEST_CASE("the World schedules a counted pool as the obvious way does") {
     const auto gpus = static_cast<std::uint32_t>(1 + rng.below(12));
     const std::vector<TraceJob> jobs =
         many_ties(rng, 10 + rng.below(seed % 10 == 0 ? 400 : 60), gpus + 1);
-    for (const Policy policy : {Policy::fifo, Policy::easy}) {
-      REQUIRE(csv(jobs, scheduled(jobs, {.gpus = gpus}, backfill_of(policy))) ==
+    for (const Rule policy : {Rule::fifo, Rule::easy}) {
+      REQUIRE(csv(jobs, scheduled(jobs, {.gpus = gpus}, policy_of(policy))) ==
               csv(jobs, oracle::counted(jobs, gpus, policy, never)));
     }
   }
@@ -145,7 +145,7 @@ TEST_CASE("the World places jobs on nodes as the obvious way does") {
     const std::vector<TraceJob> jobs = many_ties(rng, 10 + rng.below(60), nodes * each + 1);
     REQUIRE(
         csv(jobs, scheduled(jobs, {.kind = PoolKind::nodes, .nodes = nodes, .gpus_per_node = each},
-                            Backfill::none)) ==
+                            {.backfill = Backfill::none})) ==
         csv(jobs, oracle::on_nodes(jobs, nodes, each, never)));
   }
 }

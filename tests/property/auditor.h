@@ -114,7 +114,7 @@ class Auditor {
   void take_in(const AttemptFailed& e);
   void take_in(const TasksCancelled& e);
   void take_in(const JobSettled& e);
-  void take_in(const PolicySet& e) { backfill_ = e.backfill; }
+  void take_in(const PolicySet& e) { backfill_ = e.policy.backfill; }
 
   void expect(bool good, std::string what);
   struct Queued {

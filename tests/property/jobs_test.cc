@@ -266,17 +266,17 @@ TEST_CASE("after: how a task of a long array ended may be forgotten, and is then
 
 TEST_CASE("promises end with the policy that keeps them") {
   Town town;
-  town.ok(SetPolicy{Backfill::easy});
+  town.ok(SetPolicy{{.backfill = Backfill::easy}});
   SubmitJob large = town.wish();
   large.shape.gpus = Gpus{4'000};
   const JobId small = town.submit(town.wish()), blocked = town.submit(large);
   town.schedule();
   CHECK(town.state(small) == JobState::running);
   CHECK(town.world.jobs.at(blocked).promised == PoolId{1});
-  town.ok(SetPolicy{Backfill::none});
+  town.ok(SetPolicy{{.backfill = Backfill::none}});
   CHECK(town.world.jobs.at(blocked).promised == PoolId{});
   CHECK(town.world.pools.at(PoolId{1}).promise.job == JobId{});
-  town.ok(SetPolicy{Backfill::easy});
+  town.ok(SetPolicy{{.backfill = Backfill::easy}});
   town.schedule();
   CHECK(town.world.jobs.at(blocked).promised == PoolId{1});
 }

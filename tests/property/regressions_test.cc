@@ -96,7 +96,7 @@ TEST_CASE("a table's memory follows the rows that live") {
 TEST_CASE("a job is promised nothing where it cannot pay, and holds up nobody there") {
   for (const Backfill backfill : {Backfill::easy, Backfill::none}) {
     Town town;
-    town.ok(SetPolicy{backfill});
+    town.ok(SetPolicy{{.backfill = backfill}});
     town.counted_pool("a", "east", 4, 1);
     town.counted_pool("b", "west", 8, 1);
     town.lot("eastern", 100, Span{1'000 * hour}, east);
@@ -123,7 +123,7 @@ TEST_CASE("a job is promised nothing where it cannot pay, and holds up nobody th
 // An older job waits for all of pool a; a younger one permits a and b. It was started in a.
 TEST_CASE("without backfill nothing starts in a pool that an older job waits for") {
   Town town;
-  town.ok(SetPolicy{Backfill::none});
+  town.ok(SetPolicy{{.backfill = Backfill::none}});
   town.lot("l", 1'000, Span{1'000 * hour});
   for (const Text pool : {Text{"a"}, Text{"b"}}) {
     town.ok(DeclarePool{.name = pool,

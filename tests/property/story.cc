@@ -45,7 +45,8 @@ std::span<const Text> Story::any_names(const char* kind, std::uint64_t count,
 }
 
 void Story::found() {
-  founding_.emplace_back(SetPolicy{dice_.percent(30) ? Backfill::none : Backfill::easy});
+  founding_.emplace_back(
+      SetPolicy{{.backfill = dice_.percent(30) ? Backfill::none : Backfill::easy}});
   founding_.emplace_back(DeclareProvider{"provider0", "a provider"});
   for (std::uint64_t r = 0; r < regions; ++r)
     founding_.emplace_back(DeclareRegion{name("region", r), ""});
@@ -332,7 +333,7 @@ Command Story::any_command(const World& world, Instant now) {
         any_name("pool", pools), Credits{static_cast<std::int64_t>(dice_.below(6) * 500'003) - 1},
         dice_.percent(90) ? 1'000'000u : static_cast<std::uint32_t>(dice_.below(12'000'000))};
   }
-  if (pick < 90) return SetPolicy{static_cast<Backfill>(dice_.below(2))};
+  if (pick < 90) return SetPolicy{{.backfill = static_cast<Backfill>(dice_.below(2))}};
   if (pick < 91) return OpenEpoch{};
   if (pick < 92) return ForgetRequests{};
   if (pick < 93) return DeclareRegion{any_name("region", regions), ""};

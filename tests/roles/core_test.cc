@@ -190,7 +190,7 @@ std::optional<Try> attempt(const Town& t, std::string_view operation, const Acto
       {"HoldJob", [&] { return std::optional<Try>{{HoldJob{job}, std::nullopt}}; }},
       {"ReleaseJob", [&] { return std::optional<Try>{{ReleaseJob{job}, std::nullopt}}; }},
       {"ReportEnd", [&] { return about_all(ReportEnd{job, 1}); }},
-      {"SetPolicy", [&] { return about_all(SetPolicy{Backfill::none}); }},
+      {"SetPolicy", [&] { return about_all(SetPolicy{{.backfill = Backfill::none}}); }},
       {"OpenEpoch", [&] { return about_all(OpenEpoch{}); }},
       {"ForgetRequests", [&] { return about_all(ForgetRequests{}); }},
       {"Schedule", [&] { return about_all(Schedule{}); }},

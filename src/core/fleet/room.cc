@@ -307,7 +307,7 @@ void occupy(World& world, JobId id, Job& job) {
   Pool& pool = world.pools.at(job.pool);
   job.seat = static_cast<std::uint32_t>(pool.running.size());
   pool.running.push_back(id);
-  if (world.backfill != Backfill::none) {
+  if (world.policy.backfill != Backfill::none) {
     pool.ends.insert({job.expected_end(), id, job.shape.all_gpus()});
   }
   take(world, pool, job);
@@ -320,7 +320,7 @@ void leave(World& world, JobId id, Job& job) {
   pool.running[job.seat] = last;
   world.jobs.at(last).seat = job.seat;
   pool.running.pop_back();
-  if (world.backfill != Backfill::none) {
+  if (world.policy.backfill != Backfill::none) {
     pool.ends.erase({job.expected_end(), id, job.shape.all_gpus()});
   }
   give_back(world, pool, job);
@@ -328,7 +328,7 @@ void leave(World& world, JobId id, Job& job) {
 
 void keep_ends(World& world, Pool& pool) {
   pool.ends = {};
-  if (world.backfill == Backfill::none) return;
+  if (world.policy.backfill == Backfill::none) return;
   for (const JobId id : pool.running) {
     const Job& job = world.jobs.at(id);
     pool.ends.insert({job.expected_end(), id, job.shape.all_gpus()});

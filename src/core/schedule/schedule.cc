@@ -76,7 +76,7 @@ class Pass {
     }
     while (Lane* lane = first_lane()) {
       const PoolSet open{lane->pools.bits & ~closed_.bits};
-      if (open.empty() && world_.backfill == Backfill::none) {
+      if (open.empty() && world_.policy.backfill == Backfill::none) {
         lane->next = nullptr;
         continue;
       }
@@ -86,7 +86,7 @@ class Pass {
       if (!open.empty()) {
         // Where it could not pay, it waits for nothing and holds up nobody.
         const PoolSet wanted = payable(job, open);
-        if (world_.backfill == Backfill::none) {
+        if (world_.policy.backfill == Backfill::none) {
           closed_.bits |= wanted.bits;
         } else if (promise(id, job, wanted) || part_next(id, job, wanted)) {
           return true;
@@ -123,7 +123,7 @@ class Pass {
       lane.next = lane.waiting->after(id);
       return;
     }
-    if (world_.backfill == Backfill::none) {
+    if (world_.policy.backfill == Backfill::none) {
       lane.next = nullptr;
       return;
     }
@@ -203,7 +203,7 @@ class Pass {
   bool start(JobId id, const Job& job, PoolSet open) {
     options_.clear();
     each_pool(job.pools, [&](PoolId pool_id, const Pool& pool) {
-      if (world_.backfill == Backfill::none && !open.has(pool_id)) return;
+      if (world_.policy.backfill == Backfill::none && !open.has(pool_id)) return;
       if (room_in(pool, job, open.has(pool_id))) options_.push_back({pool_id, rate_in(pool, job)});
     });
     const bool choice = !std::has_single_bit(job.pools.bits);
@@ -312,7 +312,7 @@ void schedule(World& world, Instant now, Facts& facts) {
 }
 
 bool stays_at_rest(const World& world, const JobQueued& e) {
-  if (world.backfill != Backfill::none || !world.index.never.empty()) return false;
+  if (world.policy.backfill != Backfill::none || !world.index.never.empty()) return false;
   const auto lane = world.index.lanes.find(e.pools);
   return lane != world.index.lanes.end() && lane->second.size() > 1;
 }
