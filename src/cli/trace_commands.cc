@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <charconv>
 #include <chrono>
+#include <filesystem>
 
 #include "base/rng.h"
 #include "cli/answers.h"
@@ -57,6 +58,9 @@ struct Input {
       if (!options.format) return bad_value(context, words, "--format", format);
     }
     auto source = open_trace(path, options);
+    std::error_code ignored;
+    if (!source && path != "-" && !std::filesystem::is_regular_file(path, ignored))
+      return stop(Exit::not_found, "no_file", source.error().what);
     if (!source) return unreadable(context, source.error());
     return std::move(*source);
   }
