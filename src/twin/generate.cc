@@ -121,7 +121,7 @@ Preset preset_of(TracePreset preset) {
               {},
               calm,
               work_week,
-              1'000'000,
+              1'300'000,
               40'000,
               2'300,
               2'080,
