@@ -35,8 +35,8 @@ TEST_CASE("trace: info, convert, filter, sample, generate") {
   CHECK(has(info.err, "line 4: asks for no GPU: 3,2000,0,1,1,2"));
   CHECK(has(fake.run({"trace", "info", in, "--lang", "ja"}).err, "4 行目: GPU"));
   const Ran json = fake.run({"trace", "info", in, "-o", "json"});
-  CHECK(has(json.out, "\"jobs\": 3"));
-  CHECK(has(json.out, "\"no_gpus\": 1"));
+  CHECK(has(json.out, "\"jobs\":3"));
+  CHECK(has(json.out, "\"no_gpus\":1"));
   const Ran strict = fake.run({"trace", "info", in, "--strict"});
   CHECK(strict.exit == 1);
   CHECK(has(strict.err, "in.csv:4: asks for no GPU"));
