@@ -270,8 +270,7 @@ struct PromiseMoved {  // this blocked job will start no later than `at` if all 
   Instant at;
   Gpus spare;                     // counted pools: what backfill may use beyond `at`
   std::span<const NodeId> nodes;  // pools of nodes: where; backfill there ends before `at`
-  std::uint64_t seen = 0;         // releases counted in the job's pools when this was worked out
-  TENBIN_FIELDS(pool, job, at, spare, nodes, seen)
+  TENBIN_FIELDS(pool, job, at, spare, nodes)
 };
 struct JobStarted {
   JobId job;

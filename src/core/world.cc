@@ -132,15 +132,15 @@ void record(World& world, const Event& event, Instant at) {
   TENBIN_ASSERT(at >= world.now);
   world.now = at;
   const std::uint64_t header = (event.index() << 48) ^ static_cast<std::uint64_t>(at.ms);
-  const bool at_rest = std::exchange(world.index.at_rest, false);
+  const JobId rested = std::exchange(world.index.rested, {});
   std::visit(
       [&]<class E>(const E& e) {
         world.history = history_after(world.history, header, e);
         evolve(world, e, at);
         if constexpr (std::is_same_v<E, JobQueued>) {
-          world.index.at_rest = at_rest && stays_at_rest(world, e);
+          world.index.rested = rested_behind(world, rested, e);
         } else if constexpr (std::is_same_v<E, RequestAnswered>) {
-          world.index.at_rest = at_rest;
+          world.index.rested = rested;
         }
       },
       event);
@@ -196,10 +196,10 @@ void reindex(World& world) {
 
   world.pools.each([&](PoolId id, const Pool&) { open_pool(world.pools.at(id)); });
   world.nodes.each([&](NodeId id, const Node&) { join_pool(world, id); });
-  index.at_rest = false;
+  index.rested = {};
   index.some_lot_expired = false;
   world.lots.each([&](LotId, const Lot& lot) { index.some_lot_expired |= lot.expired; });
-  index.lanes.clear();
+  index.lanes = {};
   index.awaited.clear();
   index.never.clear();
   for (auto& [id, array] : world.arrays) {
@@ -234,6 +234,8 @@ std::string_view broken_promise(const World& world) {
   std::map<std::pair<NodeId, std::uint32_t>, std::uint32_t> part_used;
   std::map<NodeId, std::pair<Cpus, Memory>> used;
   std::map<PoolId, Gpus> counted;
+  std::map<NodeId, std::array<std::int64_t, gpus_per_node_max>> device_ends;
+  std::map<PoolId, std::map<Instant, Gpus>> ends;
   std::map<ProjectId, std::uint64_t> live;
   std::string_view broken;
   world.jobs.each([&](JobId id, const Job& job) {
@@ -265,10 +267,17 @@ std::string_view broken_promise(const World& world) {
         broken = "credit is spent where it may be";
       }
     }
-    if (pool.kind == PoolKind::counted) counted[job.pool] += job.shape.all_gpus();
+    if (pool.kind == PoolKind::counted) {
+      counted[job.pool] += job.shape.all_gpus();
+      ends[job.pool][job.expected_end()] += job.shape.all_gpus();
+    }
     Gpus given;
     for (const Slice& slice : job.slices) {
       if (world.nodes.at(slice.node).pool != job.pool) broken = "a gang lies in one pool";
+      auto device_end = device_ends.try_emplace(slice.node).first->second.begin();
+      for (std::uint32_t mask = slice.mask; mask; mask >>= 1, ++device_end) {
+        if (mask & 1) *device_end = std::max(*device_end, job.expected_end().ms);
+      }
       if (slice.milli == 0) {
         if (whole_used[slice.node] & slice.mask) broken = "no GPU is given twice";
         whole_used[slice.node] |= slice.mask;
@@ -348,6 +357,30 @@ std::string_view broken_promise(const World& world) {
     }
     for (const std::uint32_t count : pool.count_by_whole) listed -= count;
     if (free != pool.free || listed != 0) broken = "a pool knows what is free";
+    if (world.policy.backfill != Backfill::none) {
+      auto end = ends[id].begin();
+      pool.ends.each([&](Instant at, Gpus gpus) {
+        if (end == ends[id].end() || end->first != at || end->second != gpus)
+          broken = "a pool knows when what runs there ends";
+        else
+          ++end;
+      });
+      for (std::size_t p = 0; p < pool.nodes.size() && broken.empty(); ++p) {
+        const Node& node = world.nodes.at(pool.nodes[p]);
+        std::array<std::int64_t, gpus_per_node_max> when{};
+        if (const auto known = device_ends.find(pool.nodes[p]); known != device_ends.end())
+          when = known->second;
+        for (std::uint32_t d = 0; d < pool.gpus_per_node; ++d) {
+          if (node.free_mask & (std::uint32_t{1} << d)) when[d] = INT64_MIN;
+          if (node.state != NodeState::up) when[d] = INT64_MAX;
+        }
+        std::sort(when.begin(), when.begin() + pool.gpus_per_node);
+        for (std::uint32_t whole = 1; whole <= pool.gpus_per_node; ++whole) {
+          if (pool.emptied[whole][p] != when[whole - 1])
+            broken = "a pool knows when its nodes empty";
+        }
+      }
+    }
     if (pool.promise.job) {
       const Job* job = world.jobs.find(pool.promise.job);
       if (!job || job->promised != id || job->state != JobState::queued)

@@ -17,7 +17,7 @@
 #include "core/jobs/outcomes.h"
 #include "core/ledger/ledger.h"
 #include "core/requests.h"
-#include "core/schedule/waiting.h"
+#include "core/schedule/lanes.h"
 
 namespace tenbin {
 
@@ -203,7 +203,11 @@ struct Affairs {
     // By hash: a submit names its project. Never walked.
     struct TextHash {
       using is_transparent = void;
-      std::size_t operator()(Text text) const { return std::hash<Text>{}(text); }
+      std::size_t operator()(Text text) const {
+        Digest digest;
+        digest.add(text);
+        return digest.value();
+      }
     };
     template <class IdType>
     using Names = std::unordered_map<std::string, IdType, TextHash, std::equal_to<>>;
@@ -220,13 +224,13 @@ struct Affairs {
     Names<GpuModelId> models;
     Names<PoolId> pools;
     Names<NodeId> nodes;
-    std::map<PoolSet, Waiting> lanes;          // queued jobs by the pools that they permit
+    Lanes lanes;                               // queued jobs
     std::map<JobId, std::set<JobId>> awaited;  // rows of jobs by what they come after
     std::set<JobId> never;                     // rows of jobs that are to be cancelled
     std::map<Hash, TokenId> tokens;
-    // Since the last pass nothing has happened that could let a job start. Only ever a short cut: a
-    // pass would find nothing.
-    bool at_rest = false;
+    // A pass has looked at every waiting job up to this one, and nothing has happened since that
+    // could let one of them start. Only ever a short cut: a pass would refuse them again.
+    JobId rested;
     bool some_lot_expired = false;
   } index;
 };

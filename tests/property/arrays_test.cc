@@ -98,8 +98,7 @@ class Twins {
         }
       } else if (const auto* p = std::get_if<PromiseMoved>(&event)) {
         line = "promise " + id(p->job) + " pool " + std::to_string(p->pool.value) + " at " +
-               std::to_string(p->at.ms) + " spare " + std::to_string(p->spare.count) + " seen " +
-               std::to_string(p->seen);
+               std::to_string(p->at.ms) + " spare " + std::to_string(p->spare.count);
         for (const NodeId n : p->nodes) line += " " + std::to_string(n.value);
       } else if (const auto* s = std::get_if<JobSettled>(&event); s && s->attempt > 0) {
         line = "settled " + id(s->job) + " " + std::to_string(static_cast<int>(s->state)) + " " +

@@ -40,6 +40,13 @@ struct PartialGpu {
   std::uint32_t free_milli = 0;
 };
 
+/// What one attempt has of a node, until its expected end.
+struct Tenant {
+  Instant end;
+  JobId job;
+  std::uint32_t mask = 0, milli = 0;  // as in a Slice
+};
+
 struct Node {
   std::string name;
   PoolId pool;
@@ -53,6 +60,7 @@ struct Node {
   Cpus cpus_free;
   Memory memory_free;
   SmallVector<PartialGpu, 1> partial;
+  std::vector<Tenant> tenants;  // by expected end, kept while the policy backfills
 
   std::uint32_t free_whole() const { return static_cast<std::uint32_t>(std::popcount(free_mask)); }
   Gpus free() const {
@@ -105,8 +113,14 @@ struct Promise {
   Instant at;
   Gpus spare;
   std::vector<NodeId> nodes;
-  std::uint64_t seen = 0;
-  TENBIN_FIELDS(job, at, spare, nodes, seen)
+  TENBIN_FIELDS(job, at, spare, nodes)
+
+  // Derived: the pools that the job could have been promised when this was found to be the best,
+  // and the `releases` of all its pools then. While both are the same it need not be worked out
+  // again: that would come to the same.
+  static constexpr std::uint64_t unknown = UINT64_MAX;
+  PoolSet open;
+  std::uint64_t seen = unknown;
 };
 
 /// Identical nodes of one provider in one region; or, if counted, one divisible node.
@@ -122,9 +136,8 @@ struct Pool {
   Gpus counted;
   std::vector<PriceId> prices;  // oldest first
   Promise promise;
-  std::uint64_t releases = 0;  // how often capacity came back: a promise from before may be stale
   TENBIN_FIELDS(name, provider, region, model, kind, gpus_per_node, cpus, memory, counted, prices,
-                promise, releases)
+                promise)
 
   // Derived:
   Gpus free;                          // on nodes that are up (or of the count)
@@ -135,7 +148,11 @@ struct Pool {
   std::set<std::tuple<std::uint32_t, std::uint32_t, std::uint32_t>>
       partial;                 // free milli, position, device
   std::vector<JobId> running;  // in no order that means anything
-  Ends ends;                   // of what runs here, kept while the policy backfills
+  std::uint64_t releases = 0;  // how often room came back or nodes changed
+  // Kept while the policy backfills. Counted pools: the expected ends of what runs. Pools of nodes:
+  // by number of whole GPUs and position, when they are free there (INT64_MIN: they are).
+  Ends ends;
+  std::vector<std::vector<std::int64_t>> emptied;
 };
 
 }  // namespace tenbin

@@ -154,6 +154,33 @@ class Unlisted {
   Node& node_;
 };
 
+/// Works out anew when each number of GPUs is free on a node.
+void keep_emptied(Pool& pool, const Node& node) {
+  const auto put = [&](std::uint32_t whole, std::int64_t at) {
+    pool.emptied[whole][node.position] = at;
+  };
+  if (node.state != NodeState::up) {
+    for (std::uint32_t whole = 1; whole <= pool.gpus_per_node; ++whole) put(whole, INT64_MAX);
+    return;
+  }
+  std::uint32_t whole = 0;
+  while (whole < node.free_whole()) put(++whole, INT64_MIN);
+  SmallVector<PartialGpu, 4> partial;
+  for (const PartialGpu& gpu : node.partial) partial.push_back(gpu);
+  for (const Tenant& tenant : node.tenants) {
+    if (tenant.milli == 0) {
+      for (auto n = std::popcount(tenant.mask); n > 0; --n) put(++whole, tenant.end.ms);
+      continue;
+    }
+    for (PartialGpu& gpu : partial) {
+      if (std::uint32_t{1} << gpu.device != tenant.mask) continue;
+      gpu.free_milli += tenant.milli;
+      if (gpu.free_milli == 1'000) put(++whole, tenant.end.ms);
+    }
+  }
+  TENBIN_ASSERT(whole == pool.gpus_per_node);
+}
+
 PartialGpu* find_partial(Node& node, std::uint32_t device) {
   for (PartialGpu& gpu : node.partial) {
     if (gpu.device == device) return &gpu;
@@ -249,6 +276,7 @@ void open_pool(Pool& pool) {
   pool.partial.clear();
   pool.running.clear();
   pool.ends = {};
+  pool.emptied.assign(pool.gpus_per_node + 1, {});
   pool.by_whole.assign(pool.gpus_per_node + 1, {});
   pool.count_by_whole.assign(pool.gpus_per_node + 1, 0);
   pool.some_by_whole = 0;
@@ -262,15 +290,21 @@ void join_pool(World& world, NodeId id) {
   node.cpus_free = pool.cpus;
   node.memory_free = pool.memory;
   node.partial.clear();
+  node.tenants.clear();
   pool.nodes.push_back(id);
+  for (auto& by_position : pool.emptied) by_position.push_back(INT64_MIN);
+  if (world.policy.backfill != Backfill::none) keep_emptied(pool, node);
   list_node(pool, node);
 }
 
 void set_state(World& world, NodeId id, NodeState state) {
   Node& node = world.nodes.at(id);
   Pool& pool = world.pools.at(node.pool);
-  const Unlisted out(pool, node);
-  node.state = state;
+  {
+    const Unlisted out(pool, node);
+    node.state = state;
+  }
+  if (world.policy.backfill != Backfill::none) keep_emptied(pool, node);
 }
 
 void take(World& world, Pool& pool, const Job& job) {
@@ -303,14 +337,45 @@ void give_back(World& world, Pool& pool, const Job& job) {
   }
 }
 
+namespace {
+
+void add_end(World& world, Pool& pool, JobId id, const Job& job) {
+  const Instant end = job.expected_end();
+  if (pool.kind == PoolKind::counted) {
+    pool.ends.insert(end, job.shape.all_gpus());
+    return;
+  }
+  for (const Slice& slice : job.slices) {
+    Node& node = world.nodes.at(slice.node);
+    auto place = node.tenants.end();
+    while (place != node.tenants.begin() && (place - 1)->end > end) --place;
+    node.tenants.insert(place, {end, id, slice.mask, slice.milli});
+    keep_emptied(pool, node);
+  }
+}
+
+void remove_end(World& world, Pool& pool, JobId id, const Job& job) {
+  if (pool.kind == PoolKind::counted) {
+    pool.ends.erase(job.expected_end(), job.shape.all_gpus());
+    return;
+  }
+  for (const Slice& slice : job.slices) {
+    Node& node = world.nodes.at(slice.node);
+    const auto place = std::ranges::find(node.tenants, id, &Tenant::job);
+    TENBIN_ASSERT(place != node.tenants.end());
+    node.tenants.erase(place);
+    keep_emptied(pool, node);
+  }
+}
+
+}  // namespace
+
 void occupy(World& world, JobId id, Job& job) {
   Pool& pool = world.pools.at(job.pool);
   job.seat = static_cast<std::uint32_t>(pool.running.size());
   pool.running.push_back(id);
-  if (world.policy.backfill != Backfill::none) {
-    pool.ends.insert({job.expected_end(), id, job.shape.all_gpus()});
-  }
   take(world, pool, job);
+  if (world.policy.backfill != Backfill::none) add_end(world, pool, id, job);
 }
 
 void leave(World& world, JobId id, Job& job) {
@@ -320,18 +385,26 @@ void leave(World& world, JobId id, Job& job) {
   pool.running[job.seat] = last;
   world.jobs.at(last).seat = job.seat;
   pool.running.pop_back();
-  if (world.policy.backfill != Backfill::none) {
-    pool.ends.erase({job.expected_end(), id, job.shape.all_gpus()});
-  }
   give_back(world, pool, job);
+  if (world.policy.backfill != Backfill::none) remove_end(world, pool, id, job);
 }
 
 void keep_ends(World& world, Pool& pool) {
   pool.ends = {};
+  for (const NodeId id : pool.nodes) world.nodes.at(id).tenants.clear();
   if (world.policy.backfill == Backfill::none) return;
   for (const JobId id : pool.running) {
     const Job& job = world.jobs.at(id);
-    pool.ends.insert({job.expected_end(), id, job.shape.all_gpus()});
+    for (const Slice& slice : job.slices) {
+      auto& tenants = world.nodes.at(slice.node).tenants;
+      tenants.push_back({job.expected_end(), id, slice.mask, slice.milli});
+    }
+    if (pool.kind == PoolKind::counted) pool.ends.insert(job.expected_end(), job.shape.all_gpus());
+  }
+  for (const NodeId id : pool.nodes) {
+    Node& node = world.nodes.at(id);
+    std::ranges::stable_sort(node.tenants, {}, &Tenant::end);
+    keep_emptied(pool, node);
   }
 }
 

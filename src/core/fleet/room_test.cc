@@ -20,6 +20,7 @@ struct Fleet {
   Instant now{};
 
   explicit Fleet(std::uint32_t nodes, Cpus cpus = {}, Memory memory = {}) {
+    tell(SetPolicy{{.backfill = Backfill::none}});  // room is found the same, ends are not kept
     tell(DeclareProvider{"p", ""});
     tell(DeclareRegion{"r", ""});
     tell(DeclarePool{.name = "pool",

@@ -5,19 +5,15 @@
 namespace tenbin {
 
 void enqueue(World& world, JobId id, const Job& job) {
-  world.index.lanes[job.pools].insert(
-      {.job = id,
-       .limit = job.limit,
-       .gpus_milli = static_cast<std::uint32_t>(job.shape.all_gpus().count),
-       .node_milli = static_cast<std::uint32_t>(job.shape.gpus.count)});
+  world.index.lanes.insert(job.pools,
+                           {.job = id,
+                            .limit = job.limit,
+                            .gpus_milli = static_cast<std::uint32_t>(job.shape.all_gpus().count),
+                            .node_milli = static_cast<std::uint32_t>(job.shape.gpus.count)});
 }
 
 void dequeue(World& world, JobId id, const Job& job) {
-  const auto lane = world.index.lanes.find(job.pools);
-  TENBIN_ASSERT(lane != world.index.lanes.end());
-  lane->second.remove(id);
-  // A few empty ones are kept for the next job; many would slow every pass.
-  if (lane->second.empty() && world.index.lanes.size() > 64) world.index.lanes.erase(lane);
+  world.index.lanes.remove(job.pools, id);
 }
 
 JobState waiting_state(const World& world, const Job& job) {
@@ -85,9 +81,9 @@ void resolve(World& world, JobId ended, bool ok) {
 
 void drop_promise(World& world, JobId id, Job& job) {
   if (!job.promised) return;
-  Promise& promise = world.pools.at(job.promised).promise;
-  TENBIN_ASSERT(promise.job == id);
-  promise = {};
+  Pool& pool = world.pools.at(job.promised);
+  TENBIN_ASSERT(pool.promise.job == id);
+  pool.promise = {};
   job.promised = {};
 }
 

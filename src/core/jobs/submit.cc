@@ -293,7 +293,7 @@ void fill(Job& job, const E& e, Instant at) {
   job.limit = e.time_limit;
   job.submitted = at;
   job.prices = e.prices;
-  job.name = e.name;
+  if (!e.name.empty()) job.name = e.name;
   job.spec = e.spec;
 }
 

@@ -2,23 +2,19 @@
 
 #include <doctest/doctest.h>
 
-#include <set>
+#include <map>
 
 #include "base/rng.h"
 
 namespace tenbin {
 namespace {
 
-Ends::End end_at(std::int64_t ms, std::uint64_t job, std::int64_t gpus) {
-  return {Instant{ms}, JobId{job}, Gpus{gpus * 1'000}};
-}
-
 TEST_CASE("when have n GPUs come free?") {
   Ends ends;
-  ends.insert(end_at(100, 1, 4));
-  ends.insert(end_at(200, 2, 2));
-  ends.insert(end_at(200, 3, 1));
-  ends.insert(end_at(300, 4, 8));
+  ends.insert(Instant{100}, Gpus{4'000});
+  ends.insert(Instant{200}, Gpus{2'000});
+  ends.insert(Instant{200}, Gpus{1'000});
+  ends.insert(Instant{300}, Gpus{8'000});
 
   // One is free now. Five are at 100, six only at 200, when another three come with them.
   CHECK(ends.shadow(Gpus{5'000}, Gpus{1'000}).at == Instant{100});
@@ -29,48 +25,51 @@ TEST_CASE("when have n GPUs come free?") {
   CHECK_FALSE(ends.shadow(Gpus{17'000}, Gpus{1'000}).found);
 }
 
-// Method: random insertions and removals, many at equal instants, against std::multiset.
+// Method: random insertions and removals, many at equal instants, against std::map.
 TEST_CASE("the blocks are a sorted list") {
-  struct Later {
-    bool operator()(const Ends::End& a, const Ends::End& b) const { return a < b; }
-  };
   Rng rng{11};
   Ends ends;
-  std::multiset<Ends::End, Later> oracle;
-  std::uint64_t job = 0;
-  for (int step = 0; step < 20'000; ++step) {
-    const std::uint64_t target = step < 10'000 ? 500 : 5;
+  std::multimap<std::int64_t, std::int64_t> oracle;
+  for (int step = 0; step < 40'000; ++step) {
+    const std::uint64_t target = step < 20'000 ? 900 : 5;
+    const std::uint64_t instants = step % 2'000 < 1'000 ? 300 : 1'000'000;
     if (oracle.empty() || rng.below(2 * target) >= oracle.size()) {
-      const Ends::End end = end_at(static_cast<std::int64_t>(rng.below(300)), ++job,
-                                   1 + static_cast<std::int64_t>(rng.below(16)));
-      ends.insert(end);
-      oracle.insert(end);
+      const auto at = static_cast<std::int64_t>(rng.below(instants));
+      const std::int64_t gpus = 1 + static_cast<std::int64_t>(rng.below(16));
+      ends.insert(Instant{at}, Gpus{gpus});
+      oracle.emplace(at, gpus);
     } else {
-      auto some = oracle.lower_bound(end_at(static_cast<std::int64_t>(rng.below(300)), 0, 0));
+      auto some = oracle.lower_bound(static_cast<std::int64_t>(rng.below(instants)));
       if (some == oracle.end()) some = oracle.begin();
-      ends.erase(*some);
+      ends.erase(Instant{some->first}, Gpus{some->second});
       oracle.erase(some);
     }
-    REQUIRE(ends.size() == oracle.size());
     if (step % 50 != 0) continue;
 
-    auto expected = oracle.begin();
-    ends.each([&](const Ends::End& end) {
-      REQUIRE(end.job == (expected++)->job);
-      return true;
+    std::map<std::int64_t, std::int64_t> sums;
+    std::int64_t all = 0;
+    for (const auto& [at, gpus] : oracle) {
+      sums[at] += gpus;
+      all += gpus;
+    }
+    auto expected = sums.begin();
+    ends.each([&](Instant at, Gpus gpus) {
+      REQUIRE(expected != sums.end());
+      REQUIRE(at.ms == expected->first);
+      REQUIRE(gpus.count == (expected++)->second);
     });
-    const Gpus free{static_cast<std::int64_t>(rng.below(8)) * 1'000};
-    const Gpus need = free + Gpus{1'000 * (1 + static_cast<std::int64_t>(rng.below(4'000)))};
-    Gpus sum = free;
-    auto reached = oracle.begin();
-    while (reached != oracle.end() && sum < need) sum += (reached++)->gpus;
-    const Ends::Shadow shadow = ends.shadow(need, free);
-    REQUIRE(shadow.found == (sum >= need));
+    REQUIRE(expected == sums.end());
+
+    const std::int64_t need =
+        1 + static_cast<std::int64_t>(rng.below(static_cast<std::uint64_t>(all) + 20));
+    std::int64_t free = 0;
+    auto until = sums.begin();
+    while (free < need && until != sums.end()) free += (until++)->second;
+    const Ends::Shadow shadow = ends.shadow(Gpus{need}, Gpus{0});
+    REQUIRE(shadow.found == (free >= need));
     if (!shadow.found) continue;
-    const Instant at = std::prev(reached)->at;
-    for (; reached != oracle.end() && reached->at == at; ++reached) sum += reached->gpus;
-    REQUIRE(shadow.at == at);
-    REQUIRE(shadow.free == sum);
+    REQUIRE(shadow.at.ms == std::prev(until)->first);
+    REQUIRE(shadow.free.count == free);
   }
 }
 

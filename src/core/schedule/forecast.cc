@@ -1,182 +1,212 @@
 #include <algorithm>
+#include <bit>
+#include <cstring>
 
 #include "core/fleet/room.h"
 #include "core/schedule/schedule.h"
 
 // When would a job start if what runs keeps its limits? In a counted pool that is a sum over
-// expected ends. In a pool of nodes it is worked out on the nodes themselves: they empty, one
-// expected end after the other, until the job has room.
+// expected ends. In a pool of nodes it is the instant by which as many nodes as the job needs have
+// emptied far enough for one part of it; for whole GPUs every pool keeps that instant by node.
 
 namespace tenbin {
 
 namespace {
 
-/// A node as it will be once some of what runs there has ended.
-struct FutureNode {
-  NodeId id;
-  std::uint32_t whole = 0;  // wholly free devices
-  Cpus cpus;
-  Memory memory;
-  SmallVector<PartialGpu, 2> partial;
-};
+constexpr std::int64_t already = INT64_MIN;
 
+/// What one node offers while what runs there ends, one expected end after the other.
 class Emptying {
  public:
-  Emptying(const World& world, const Pool& pool, const Shape& shape)
-      : world_(world), pool_(pool), shape_(shape) {
-    const std::int64_t node = std::int64_t{pool.gpus_per_node} * 1'000;
-    if (shape.packing == Packing::members) {
-      wanted_ = shape.members;
-      each_ = shape.gpus;
-    } else if (shape.gpus.count <= node) {
-      wanted_ = 1;
-      each_ = shape.gpus;
+  Emptying(const World& world, const Pool& pool, const Node& node)
+      : world_(world), cpus_(node.cpus_free), memory_(node.memory_free), whole_(node.free_whole()) {
+    for (const PartialGpu& gpu : node.partial) partial_.push_back(gpu);
+    counts_cpus_ = pool.cpus > Cpus{0};
+    counts_memory_ = pool.memory > Memory{0};
+  }
+
+  bool takes(const Shape& shape, Gpus gpus) const {
+    if (counts_cpus_ && cpus_ < shape.cpus) return false;
+    if (counts_memory_ && memory_ < shape.memory) return false;
+    if (gpus.count >= 1'000) return whole_ * 1'000 >= gpus.count;
+    if (whole_ > 0) return true;
+    return std::ranges::any_of(partial_,
+                               [&](const PartialGpu& gpu) { return gpu.free_milli >= gpus.count; });
+  }
+
+  void end(const Tenant& tenant) {
+    if (tenant.milli == 0) {
+      whole_ += static_cast<std::uint32_t>(std::popcount(tenant.mask));
     } else {
-      wanted_ = static_cast<std::uint32_t>(shape.gpus.count / node);
-      each_ = Gpus{node};
-      rest_ = Gpus{shape.gpus.count % node};
-    }
-    place_.resize(pool.nodes.size());
-    const auto by_buckets = [](Gpus gpus) { return gpus == Gpus{0} || gpus.count >= 1'000; };
-    if (pool.cpus == Cpus{0} && pool.memory == Memory{0} && by_buckets(each_) &&
-        by_buckets(rest_)) {
-      for (std::uint32_t whole = 1; whole <= pool.gpus_per_node; ++whole) {
-        count(whole * 1'000 >= each_.count, whole * 1'000 >= rest_.count,
-              static_cast<std::int32_t>(pool.count_by_whole[whole]));
-      }
-      return;
-    }
-    for (std::uint32_t p = 0; p < pool.nodes.size(); ++p) count(future(p), +1);
-  }
-
-  void end(const Job& job) {
-    for (const Slice& slice : job.slices) {
-      FutureNode& node = future(world_.nodes.at(slice.node).position);
-      count(node, -1);
-      if (slice.milli == 0) {
-        node.whole += static_cast<std::uint32_t>(std::popcount(slice.mask));
-      } else {
-        const auto device = static_cast<std::uint32_t>(std::countr_zero(slice.mask));
-        for (PartialGpu& gpu : node.partial) {
-          if (gpu.device != device) continue;
-          gpu.free_milli += slice.milli;
-          if (gpu.free_milli == 1'000) {
-            ++node.whole;
-            gpu.free_milli = 0;
-            gpu.device = UINT32_MAX;
-          }
-        }
-      }
-      node.cpus += job.shape.cpus;
-      node.memory += job.shape.memory;
-      count(node, +1);
-    }
-  }
-
-  bool enough() const {
-    if (main_ < wanted_) return false;
-    // A node for the rest that is not needed as a whole one.
-    return rest_ == Gpus{0} || main_ > wanted_ || for_rest_only_ > 0;
-  }
-
-  /// The nodes on which the job would lie.
-  std::vector<NodeId> nodes() {
-    std::vector<NodeId> chosen;
-    std::uint32_t left = wanted_;
-    bool rest = rest_ > Gpus{0};
-    for (std::uint32_t p = 0; rest && p < place_.size(); ++p) {
-      const FutureNode& n = future(p);
-      if (!takes(n, each_) && takes(n, rest_)) {
-        chosen.push_back(n.id);
-        rest = false;
+      const auto device = static_cast<std::uint32_t>(std::countr_zero(tenant.mask));
+      for (PartialGpu& gpu : partial_) {
+        if (gpu.device != device) continue;
+        gpu.free_milli += tenant.milli;
+        if (gpu.free_milli < 1'000) continue;
+        ++whole_;
+        gpu = {UINT32_MAX, 0};
       }
     }
-    for (std::uint32_t p = 0; p < place_.size(); ++p) {
-      const FutureNode& n = future(p);
-      if (!takes(n, each_)) continue;
-      if (left > 0) {
-        --left;
-      } else if (rest) {
-        rest = false;
-      } else {
-        break;
-      }
-      chosen.push_back(n.id);
-    }
-    std::ranges::sort(chosen);
-    return chosen;
+    if (!counts_cpus_ && !counts_memory_) return;
+    const Shape& shape = world_.jobs.at(tenant.job).shape;
+    cpus_ += shape.cpus;
+    memory_ += shape.memory;
   }
 
  private:
-  // Most nodes are never looked at: what is known of the others by number is enough.
-  FutureNode& future(std::uint32_t position) {
-    std::uint32_t& place = place_[position];
-    if (place == 0) {
-      const NodeId id = pool_.nodes[position];
-      const Node& n = world_.nodes.at(id);
-      nodes_.push_back({n.state == NodeState::up ? id : NodeId{},  // else it takes nothing new
-                        n.free_whole(),
-                        n.cpus_free,
-                        n.memory_free,
-                        {}});
-      for (const PartialGpu& gpu : n.partial) nodes_.back().partial.push_back(gpu);
-      place = static_cast<std::uint32_t>(nodes_.size());
-    }
-    return nodes_[place - 1];
-  }
-  bool takes(const FutureNode& n, Gpus gpus) const {
-    if (!n.id) return false;
-    if (pool_.cpus > Cpus{0} && n.cpus < shape_.cpus) return false;
-    if (pool_.memory > Memory{0} && n.memory < shape_.memory) return false;
-    if (gpus.count >= 1'000) return n.whole * 1'000 >= gpus.count;
-    if (n.whole > 0) return true;
-    for (const PartialGpu& gpu : n.partial) {
-      if (gpu.free_milli >= gpus.count) return true;
-    }
-    return false;
-  }
-  void count(const FutureNode& n, std::int32_t nodes) {
-    count(takes(n, each_), takes(n, rest_), nodes);
-  }
-  void count(bool takes_main, bool takes_rest, std::int32_t nodes) {
-    if (takes_main) {
-      main_ += static_cast<std::uint32_t>(nodes);
-    } else if (rest_ > Gpus{0} && takes_rest) {
-      for_rest_only_ += static_cast<std::uint32_t>(nodes);
-    }
-  }
-
   const World& world_;
-  const Pool& pool_;
-  const Shape& shape_;
-  std::uint32_t wanted_ = 0;
-  Gpus each_, rest_;
-  std::uint32_t main_ = 0, for_rest_only_ = 0;  // nodes that could take a main part; only the rest
-  std::vector<FutureNode> nodes_;               // in the order in which they were first looked at
-  std::vector<std::uint32_t> place_;  // by position: 1 + where it lies in nodes_, 0 if not yet
+  Cpus cpus_;
+  Memory memory_;
+  std::uint32_t whole_ = 0;
+  bool counts_cpus_ = false, counts_memory_ = false;
+  SmallVector<PartialGpu, 4> partial_;
 };
+
+/// How many of `instants` are no later than `at`.
+std::size_t count_up_to(std::span<const std::int64_t> instants, std::int64_t at) {
+  using Pair = std::int64_t __attribute__((vector_size(16)));  // two at a time
+  const Pair limit{at, at};
+  Pair count{};  // a lane that compares true is -1
+  std::size_t i = 0;
+  for (; i + 2 <= instants.size(); i += 2) {
+    Pair two;
+    std::memcpy(&two, &instants[i], sizeof(two));
+    count -= two <= limit;
+  }
+  return static_cast<std::size_t>(count[0] + count[1]) +
+         (i < instants.size() && instants[i] <= at ? 1 : 0);
+}
+
+/// When `node` has room for `gpus` of `shape`: already, at an expected end, or never.
+std::int64_t emptied(const World& world, const Pool& pool, const Node& node, const Shape& shape,
+                     Gpus gpus) {
+  if (node.state != NodeState::up) return never.ms;
+  Emptying future(world, pool, node);
+  if (future.takes(shape, gpus)) return already;
+  for (const Tenant& tenant : node.tenants) {
+    future.end(tenant);
+    if (future.takes(shape, gpus)) return tenant.end.ms;
+  }
+  return never.ms;
+}
 
 }  // namespace
 
-Forecast forecast(const World& world, const Pool& pool, const Shape& shape, Instant now) {
+std::span<const std::int64_t> Forecaster::by_node(const Pool& pool, const Shape& shape, Gpus gpus,
+                                                  std::vector<std::int64_t>& own) const {
+  const bool counts = (pool.cpus > Cpus{0} && shape.cpus > Cpus{0}) ||
+                      (pool.memory > Memory{0} && shape.memory > Memory{0});
+  if (!counts && gpus.count >= 1'000)
+    return pool.emptied[static_cast<std::size_t>(gpus.count / 1'000)];
+  own.resize(pool.nodes.size());
+  for (std::size_t p = 0; p < own.size(); ++p) {
+    own[p] = emptied(world_, pool, world_.nodes.at(pool.nodes[p]), shape, gpus);
+  }
+  return own;
+}
+
+// The job needs `wanted` nodes with room for `each` and, if `rest` is not zero, one more with room
+// for that: a node that is not needed as a whole one, or one more of those.
+const Forecast& Forecaster::of(const Pool& pool, const Shape& shape, Instant now,
+                               const Promise* kept) {
+  result_.at = never;
+  result_.spare = Gpus{0};
+  result_.nodes.clear();
+  result_.keeps = false;
   if (pool.kind == PoolKind::counted) {
     const Gpus need = shape.all_gpus();
     const Ends::Shadow shadow = pool.ends.shadow(need, pool.free);
-    if (!shadow.found) return {never, Gpus{0}, {}};
-    return {std::max(now, shadow.at), shadow.free - need, {}};
+    if (shadow.found) {
+      result_.at = std::max(now, shadow.at);
+      result_.spare = shadow.free - need;
+    }
+    result_.keeps = kept && result_.at == std::max(now, kept->at) && result_.spare == kept->spare;
+    return result_;
   }
-  Emptying emptying(world, pool, shape);
-  Instant at = now;
-  bool found = emptying.enough();
-  pool.ends.each([&](const Ends::End& end) {
-    if (found && end.at > at) return false;  // all that end at one instant are counted
-    at = std::max(now, end.at);
-    emptying.end(world.jobs.at(end.job));
-    found = found || emptying.enough();
-    return true;
-  });
-  if (!found) return {never, Gpus{0}, {}};
-  return {at, Gpus{0}, emptying.nodes()};
+  std::size_t wanted = 1;
+  Gpus each = shape.gpus, rest;
+  const std::int64_t node = std::int64_t{pool.gpus_per_node} * 1'000;
+  if (shape.packing == Packing::members) {
+    wanted = shape.members;
+  } else if (shape.gpus.count > node) {
+    wanted = static_cast<std::size_t>(shape.gpus.count / node);
+    each = Gpus{node};
+    rest = Gpus{shape.gpus.count % node};
+  }
+  const auto main = by_node(pool, shape, each, main_);
+  std::span<const std::int64_t> remainder;
+  if (rest > Gpus{0}) remainder = by_node(pool, shape, rest, rest_);
+  const auto enough_at = [&](std::int64_t at) {
+    const std::size_t whole = count_up_to(main, at);
+    if (remainder.empty() || whole != wanted) return whole >= wanted;
+    bool part = false;
+    for (std::size_t p = 0; p < main.size(); ++p) part |= main[p] > at && remainder[p] <= at;
+    return part;
+  };
+
+  // Mostly what was promised before still holds.
+  if (kept && kept->at != never) {
+    const Instant at = std::max(now, kept->at);
+    std::size_t whole = 0, parts = 0;
+    for (const NodeId id : kept->nodes) {
+      const std::uint32_t p = world_.nodes.at(id).position;
+      if (main[p] <= at.ms) {
+        ++whole;
+      } else if (!remainder.empty() && remainder[p] <= at.ms) {
+        ++parts;
+      }
+    }
+    const std::size_t needed = wanted + (remainder.empty() ? 0 : 1);
+    if (kept->nodes.size() == needed && whole + parts == needed && whole >= wanted &&
+        (at == now || !enough_at(at.ms - 1))) {
+      result_.at = at;
+      result_.keeps = true;
+      return result_;
+    }
+  }
+
+  if (main.size() < wanted) {
+    result_.keeps = kept && kept->at == never;
+    return result_;
+  }
+  std::int64_t at = never.ms, next = never.ms;  // the wanted-th to empty, and the one after it
+  if (wanted == 1 && remainder.empty()) {
+    for (const std::int64_t t : main) at = std::min(at, t);
+  } else {
+    sorted_.assign(main.begin(), main.end());
+    const auto last = sorted_.begin() + static_cast<std::ptrdiff_t>(wanted) - 1;
+    std::ranges::nth_element(sorted_, last);
+    at = *last;
+    for (auto t = last + 1; t != sorted_.end(); ++t) next = std::min(next, *t);
+  }
+  if (!remainder.empty()) {
+    std::int64_t on_another = never.ms;
+    for (std::size_t p = 0; p < main.size(); ++p) {
+      if (main[p] > at) on_another = std::min(on_another, remainder[p]);
+    }
+    at = std::min(next, std::max(at, on_another));
+  }
+  if (at == never.ms) {
+    result_.keeps = kept && kept->at == never;
+    return result_;
+  }
+  result_.at = Instant{std::max(now.ms, at)};
+  at = result_.at.ms;
+  // The lowest ones; the remainder where a whole node would not go.
+  bool part = !remainder.empty();
+  for (std::size_t p = 0; part && p < main.size(); ++p) {
+    if (main[p] <= at || remainder[p] > at) continue;
+    result_.nodes.push_back(pool.nodes[p]);
+    part = false;
+  }
+  std::size_t left = wanted + (part ? 1 : 0);
+  for (std::size_t p = 0; left > 0; ++p) {
+    if (main[p] > at) continue;
+    result_.nodes.push_back(pool.nodes[p]);
+    --left;
+  }
+  std::ranges::sort(result_.nodes);
+  return result_;
 }
 
 }  // namespace tenbin

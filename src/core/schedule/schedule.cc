@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <optional>
+#include <utility>
 
 #include "core/fleet/price.h"
 #include "core/fleet/room.h"
@@ -27,14 +29,24 @@ struct Lane {
 struct Option {
   PoolId pool;
   Rate rate;
+  Credits cost;  // up to the job's limit
 };
+
+/// Counts how often room has come back in `pools`.
+std::uint64_t releases_in(const World& world, PoolSet pools) {
+  std::uint64_t releases = 0;
+  for (std::uint64_t bits = pools.bits; bits; bits &= bits - 1) {
+    const PoolId id{static_cast<std::uint64_t>(std::countr_zero(bits)) + 1};
+    releases += world.pools.at(id).releases;
+  }
+  return releases;
+}
 
 enum class Credit { there, missing };
 
 /// Whether the job's hold, or what its project has besides, pays for it in `pool`. Fills `legs`.
-Credit credit_for(const World& world, const Job& job, const Pool& pool, Rate rate, Instant now,
+Credit credit_for(const World& world, const Job& job, const Pool& pool, Credits need, Instant now,
                   Legs& legs) {
-  const Credits need = price(job.limit, rate);
   if (need == job.held && std::has_single_bit(job.pools.bits)) {  // held for this very place
     legs.assign(job.legs.span());
     return Credit::there;
@@ -63,14 +75,25 @@ class Pass {
  public:
   Pass(const World& world, Instant now, Facts& facts) : world_(world), now_(now), facts_(facts) {}
 
+  /// Jobs up to this one would be refused if they were looked at.
+  void refused_up_to(JobId job) { refused_ = job; }
+  /// A promise that holds, or will once what was added is true, and the pools among which it is
+  /// the best.
+  struct Checked {
+    PoolId pool;
+    PoolSet open;
+    bool moves = false;
+  };
+  std::span<const Checked> checked() const { return checked_.span(); }
+
   bool step() {
     if (!world_.index.never.empty()) {  // goes first: others may wait for it
       cancel(*world_.index.never.begin());
       return true;
     }
     closed_ = {};
+    checked_.clear();
     lanes_.clear();
-    windows_of_ = {};
     for (const auto& [pools, waiting] : world_.index.lanes) {
       if (const WaitingJob* head = waiting.head()) lanes_.push_back({pools, &waiting, head});
     }
@@ -82,7 +105,7 @@ class Pass {
       }
       const JobId id = lane->next->job;
       const Job& job = world_.jobs.at(id);
-      if (start(id, job, open)) return true;
+      if (id > refused_ && start(id, job, open)) return true;
       if (!open.empty()) {
         // Where it could not pay, it waits for nothing and holds up nobody.
         const PoolSet wanted = payable(job, open);
@@ -127,22 +150,31 @@ class Pass {
       lane.next = nullptr;
       return;
     }
-    if (windows_of_ != lane.pools) open_windows(lane.pools);
-    lane.next = lane.waiting->next_match(id, windows_.span());
+    // Mostly nobody comes even near to what the pools have free; if somebody does, where the
+    // promises lie has to be looked at.
+    const JobId after = std::max(id, refused_);
+    open_windows(lane.pools, Look::at_room);
+    lane.next = lane.waiting->next_match(after, windows_.span());
+    if (!lane.next || rough_.empty()) return;
+    open_windows(lane.pools, Look::at_promised_nodes);
+    lane.next = lane.waiting->next_match(JobId{lane.next->job.value - 1}, windows_.span());
   }
 
   // Where jobs may pass the blocked ones in `pools`; the same for a whole step.
-  void open_windows(PoolSet pools) {
-    windows_of_ = pools;
+  enum class Look { at_room, at_promised_nodes };
+  void open_windows(PoolSet pools, Look look) {
+    rough_ = {};
     windows_.clear();
-    each_pool(pools, [&](PoolId, const Pool& pool) {
+    each_pool(pools, [&](PoolId id, const Pool& pool) {
       const Promise& promise = pool.promise;
       const Span window = promise.at == never ? Span{INT64_MAX} : promise.at - now_;
       if (pool.kind == PoolKind::counted) {
         windows_.push_back({pool.free, window, promise.spare});
+      } else if (look == Look::at_room) {
+        windows_.push_back({pool.free, Span{INT64_MAX}, Gpus{0}, most(pool, pool.some_by_whole)});
+        rough_.add(id);
       } else {
-        windows_.push_back({pool.free, window, free_off(pool, promise), most_free(pool, {}),
-                            most_free(pool, promise.nodes)});
+        windows_.push_back(node_window(pool, promise, window));
       }
     });
   }
@@ -155,29 +187,36 @@ class Pass {
     }
   }
 
-  // On nodes the spare room is at most what is free off the promised ones; find_room knows the
-  // rest.
-  Gpus free_off(const Pool& pool, const Promise& promise) const {
-    Gpus free = pool.free;
+  // On nodes the spare room is at most what is free off the promised ones, and for one part of a
+  // job what one of those others has free (above a whole node, any); find_room knows the rest.
+  Window node_window(const Pool& pool, const Promise& promise, Span window) const {
+    Gpus spare = pool.free;
+    std::array<std::uint32_t, gpus_per_node_max + 1> promised{};
     for (const NodeId id : promise.nodes) {
       const Node& node = world_.nodes.at(id);
-      if (node.state == NodeState::up) free -= node.free();
+      if (node.state != NodeState::up) continue;
+      spare -= node.free();
+      ++promised[node.free_whole()];
     }
-    return free;
+    std::uint64_t some = pool.some_by_whole;  // bit n: some node off the promised ones has n whole
+    for (std::uint64_t bits = some; bits; bits &= bits - 1) {
+      const int whole = std::countr_zero(bits);
+      if (pool.count_by_whole[static_cast<std::size_t>(whole)] ==
+          promised[static_cast<std::size_t>(whole)])
+        some &= ~(std::uint64_t{1} << whole);
+    }
+    return {pool.free, window, spare, most(pool, pool.some_by_whole), most(pool, some)};
   }
-
-  // The most that one node off `avoid` has free, for one part of a job: above a whole node, any.
-  Gpus most_free(const Pool& pool, std::span<const NodeId> avoid) const {
-    std::array<std::uint32_t, gpus_per_node_max + 1> avoided{};
-    for (const NodeId id : avoid) {
-      const Node& node = world_.nodes.at(id);
-      if (node.state == NodeState::up) ++avoided[node.free_whole()];
+  // The most that a part of a job can have on a node, if those have as many whole GPUs free as bits
+  // in `some`.
+  static Gpus most(const Pool& pool, std::uint64_t some) {
+    if (pool.kind == PoolKind::counted) return Window::any;
+    const int whole = some == 0 ? 0 : static_cast<int>(std::bit_width(some)) - 1;
+    if (whole > 0) {
+      return whole == static_cast<int>(pool.gpus_per_node) ? Window::any
+                                                           : Gpus{std::int64_t{whole} * 1'000};
     }
-    for (std::uint32_t whole = pool.gpus_per_node; whole > 0; --whole) {
-      if (pool.count_by_whole[whole] == avoided[whole]) continue;
-      return whole == pool.gpus_per_node ? Window::any : Gpus{std::int64_t{whole} * 1'000};
-    }
-    return pool.partial.empty() ? Gpus{0} : Gpus{std::get<0>(*pool.partial.rbegin())};
+    return Gpus{pool.partial.empty() ? 0 : std::get<0>(*pool.partial.rbegin())};
   }
 
   bool room_in(const Pool& pool, const Job& job, bool is_open) {
@@ -199,12 +238,19 @@ class Pass {
     return *rate;
   }
 
+  Forecaster& forecaster() {
+    if (!forecaster_) forecaster_.emplace(world_);
+    return *forecaster_;
+  }
+
   // Starts the job in the cheapest pool that has room and that it can pay.
   bool start(JobId id, const Job& job, PoolSet open) {
     options_.clear();
     each_pool(job.pools, [&](PoolId pool_id, const Pool& pool) {
       if (world_.policy.backfill == Backfill::none && !open.has(pool_id)) return;
-      if (room_in(pool, job, open.has(pool_id))) options_.push_back({pool_id, rate_in(pool, job)});
+      if (!room_in(pool, job, open.has(pool_id))) return;
+      const Rate rate = rate_in(pool, job);
+      options_.push_back({pool_id, rate, price(job.limit, rate)});
     });
     const bool choice = !std::has_single_bit(job.pools.bits);
     if (choice) std::ranges::stable_sort(options_, {}, &Option::rate);
@@ -212,13 +258,13 @@ class Pass {
       const Pool& pool = world_.pools.at(option.pool);
       if (choice)
         room_in(pool, job, open.has(option.pool));  // slices_ are of the pool searched last
-      if (credit_for(world_, job, pool, option.rate, now_, legs_) == Credit::missing) continue;
+      if (credit_for(world_, job, pool, option.cost, now_, legs_) == Credit::missing) continue;
       facts_.add([&] {
         return JobStarted{.job = id,
                           .attempt = job.attempt + 1,
                           .pool = option.pool,
                           .rate = option.rate,
-                          .held = price(job.limit, option.rate),
+                          .held = option.cost,
                           .legs = facts_.list(legs_.span()),
                           .slices = facts_.list(slices_.span())};
       });
@@ -243,8 +289,8 @@ class Pass {
     if (std::has_single_bit(job.pools.bits)) return pools;  // its hold was made for it
     PoolSet result;
     each_pool(pools, [&](PoolId id, const Pool& pool) {
-      if (credit_for(world_, job, pool, rate_in(pool, job), now_, legs_) == Credit::there)
-        result.add(id);
+      const Credits need = price(job.limit, rate_in(pool, job));
+      if (credit_for(world_, job, pool, need, now_, legs_) == Credit::there) result.add(id);
     });
     return result;
   }
@@ -253,39 +299,52 @@ class Pass {
   // True if that promise has to be made or moved first.
   bool promise(JobId id, const Job& job, PoolSet open) {
     if (open.empty()) return false;
-    std::uint64_t seen = 0;
-    each_pool(job.pools, [&](PoolId, const Pool& pool) { seen += pool.releases; });
+    const Promise* kept = nullptr;
     if (job.promised && open.has(job.promised)) {
-      const Promise& kept = world_.pools.at(job.promised).promise;
-      if (kept.seen == seen) {
+      kept = &world_.pools.at(job.promised).promise;
+      if (kept->open == open && kept->seen == releases_in(world_, job.pools)) {
         closed_.add(job.promised);
         return false;
       }
     }
+    // Another place has to be earlier, not as early: once limits have passed, all are due now.
     Forecast best{never, Gpus{0}, {}};
     PoolId where;
+    if (kept) {
+      where = job.promised;
+      best = forecaster().of(world_.pools.at(where), job.shape, now_, kept);
+    }
     each_pool(open, [&](PoolId pool_id, const Pool& pool) {
-      Forecast f = forecast(world_, pool, job.shape, now_);
+      if (kept && pool_id == job.promised) return;
+      const Forecast& f = forecaster().of(pool, job.shape, now_, nullptr);
       if (where && f.at >= best.at) return;
-      best = std::move(f);
+      best = f;
       where = pool_id;
     });
+    if (best.keeps) {
+      checked_.push_back({where, open});
+      closed_.add(where);
+      return false;
+    }
+    checked_.push_back({where, open, true});
     facts_.add(PromiseMoved{.pool = where,
                             .job = id,
                             .at = best.at,
                             .spare = best.spare,
-                            .nodes = facts_.list<NodeId>(best.nodes),
-                            .seen = seen});
+                            .nodes = facts_.list<NodeId>(best.nodes)});
     return true;
   }
 
   const World& world_;
   Instant now_;
   Facts& facts_;
+  std::optional<Forecaster> forecaster_;
+  JobId refused_;
   PoolSet closed_;
+  SmallVector<Checked, 4> checked_;
   SmallVector<Lane, 4> lanes_;
   SmallVector<Window, 4> windows_;
-  PoolSet windows_of_;
+  PoolSet rough_;  // whose window is wider than it is
   SmallVector<Option, 4> options_;
   Slices slices_;
   Legs legs_;
@@ -298,35 +357,63 @@ bool next_step(const World& world, Instant now, Facts& facts) {
 }
 
 void schedule(World& world, Instant now, Facts& facts) {
-  if (world.index.at_rest) return;
-  const auto waits = [](const auto& lane) { return !lane.second.empty(); };
-  // Often, while the fleet is idle.
-  if (world.index.never.empty() && std::ranges::none_of(world.index.lanes, waits)) return;
-  Pass pass(world, now, facts);  // blank at each step; kept for its memory alone
-  for (std::size_t next = facts.size(); pass.step();) {
-    for (; next < facts.size(); ++next) record(world, facts[next], now);
+  World::Index& index = world.index;
+  if (index.rested && index.rested.value + 1 == world.jobs.next_id().value) return;
+  if (index.lanes.size() == 0 && index.never.empty()) return;  // often, while the fleet is idle
+  // Where a job has a choice of pools, time alone may let it start, when credit becomes valid; so
+  // may the start of another, when credit comes back because its place is cheaper than its hold.
+  const bool plain = index.lanes.choosing() == 0;
+
+  Pass pass(world, now, facts);  // each step is blank but for its memory and what was refused
+  if (plain) pass.refused_up_to(index.rested);
+  for (std::size_t next = facts.size();;) {
+    const bool more = pass.step();
+    const auto keep_checked = [&](bool moved) {
+      for (const Pass::Checked& c : pass.checked()) {
+        if (c.moves != moved) continue;
+        Promise& promise = world.pools.at(c.pool).promise;
+        promise.open = c.open;
+        promise.seen = releases_in(world, world.jobs.at(promise.job).pools);
+      }
+    };
+    keep_checked(false);
+    if (!more) break;
+    // Within a pass room only goes, so whoever was refused before the one that started is refused
+    // again; unless it had a promise, or broke one.
+    JobId refused;
+    if (const auto* e = std::get_if<JobStarted>(&facts[next]); e && plain) {
+      const Job& job = world.jobs.at(e->job);
+      if (!job.promised && !job.array) refused = e->job;
+    }
+    for (; next < facts.size(); ++next) {
+      record(world, facts[next], now);
+      const auto* e = std::get_if<JobStarted>(&facts[next]);
+      if (!e) continue;
+      const Promise& promise = world.pools.at(e->pool).promise;
+      if (promise.job && promise.seen == Promise::unknown) refused = {};
+    }
+    keep_checked(true);
+    pass.refused_up_to(refused);
   }
-  // Where a job has a choice of pools, credit that becomes valid may let it start: time alone.
-  world.index.at_rest = std::ranges::all_of(
-      world.index.lanes, [](const auto& lane) { return std::has_single_bit(lane.first.bits); });
+  if (plain) index.rested = JobId{world.jobs.next_id().value - 1};
 }
 
-bool stays_at_rest(const World& world, const JobQueued& e) {
-  if (world.policy.backfill != Backfill::none || !world.index.never.empty()) return false;
-  const auto lane = world.index.lanes.find(e.pools);
-  return lane != world.index.lanes.end() && lane->second.size() > 1;
+JobId rested_behind(const World& world, JobId rested, const JobQueued& e) {
+  if (world.policy.backfill != Backfill::none || rested.value + 1 != e.job.value) return rested;
+  const Waiting* lane = world.index.lanes.find(e.pools);
+  return lane && lane->size() > 1 ? e.job : rested;
 }
 
 void evolve(World& world, const PromiseMoved& e, Instant) {
   Job& job = world.jobs.at(e.job);
-  if (job.promised) world.pools.at(job.promised).promise = {};
+  if (job.promised != e.pool) drop_promise(world, e.job, job);
   Promise& promise = world.pools.at(e.pool).promise;
   if (promise.job) world.jobs.at(promise.job).promised = {};
   promise.job = e.job;
   promise.at = e.at;
   promise.spare = e.spare;
   promise.nodes.assign(e.nodes.begin(), e.nodes.end());
-  promise.seen = e.seen;
+  promise.seen = Promise::unknown;
   job.promised = e.pool;
 }
 
@@ -355,10 +442,7 @@ void evolve(World& world, const JobStarted& e, Instant at) {
   job.rate = e.rate;
   job.started = at;
   job.slices.assign(e.slices);
-  if (job.promised) {
-    world.pools.at(job.promised).promise = {};
-    job.promised = {};
-  }
+  drop_promise(world, e.job, job);
 
   Pool& pool = world.pools.at(e.pool);
   occupy(world, e.job, job);
@@ -376,7 +460,7 @@ void evolve(World& world, const JobStarted& e, Instant at) {
         return std::ranges::binary_search(promise.nodes, s.node);
       });
     }
-    if (broken) promise.seen = UINT64_MAX;
+    if (broken) promise.seen = Promise::unknown;
   }
   if (job.array) {
     JobArray& array = world.arrays.at(job.array);

@@ -21,17 +21,38 @@ bool next_step(const World& world, Instant now, Facts& facts);
 /// Takes steps, each recorded before the next is thought of, until nothing is left to do.
 void schedule(World& world, Instant now, Facts& facts);
 
-/// Whether a World in which nothing can start stays so when this job joins the queue: first come,
-/// first served, behind a blocked job that permits the same pools.
-bool stays_at_rest(const World& world, const JobQueued& e);
+/// Up to which job a pass need not look again when this one has joined the queue, if that was
+/// `rested` before: first come, first served, not even at this one behind a blocked job that
+/// permits the same pools.
+JobId rested_behind(const World& world, JobId rested, const JobQueued& e);
 
-/// When a blocked job could start in `pool` if everything that runs there keeps its limit.
+constexpr Instant never{INT64_MAX};
+
+/// When a blocked job could start in a pool if everything that runs there keeps its limit.
 struct Forecast {
   Instant at;                 // never, if not even an empty pool has room
-  Gpus spare;                 // counted pools
+  Gpus spare;                 // counted pools: free then, beside the job
   std::vector<NodeId> nodes;  // pools of nodes, sorted
+  bool keeps = false;         // what was promised before still holds: `nodes` is empty
 };
-constexpr Instant never{INT64_MAX};
-Forecast forecast(const World& world, const Pool& pool, const Shape& shape, Instant now);
+
+/// Forecasts; it keeps nothing but its memory.
+class Forecaster {
+ public:
+  explicit Forecaster(const World& world) : world_(world) {}
+  /// `kept`: what the job was promised in this pool, or null; it is kept if it is still as early
+  /// as can be. The result is good until the next call. Cost: counted pools, the blocks of ends
+  /// until then; pools of nodes, the nodes; what runs there too if the job asks for CPUs, memory or
+  /// a part of a GPU.
+  const Forecast& of(const Pool& pool, const Shape& shape, Instant now, const Promise* kept);
+
+ private:
+  std::span<const std::int64_t> by_node(const Pool& pool, const Shape& shape, Gpus gpus,
+                                        std::vector<std::int64_t>& own) const;
+
+  const World& world_;
+  Forecast result_;
+  std::vector<std::int64_t> main_, rest_, sorted_;
+};
 
 }  // namespace tenbin

@@ -1,7 +1,9 @@
 #include "core/schedule/waiting.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
+#include <cstring>
 
 #include "base/assert.h"
 
@@ -23,6 +25,7 @@ Waiting::Waiting(const Waiting& other) : size_(other.size_) {
     copy->least = super->least;
     for (std::size_t b = super->begin; b < super->end; ++b) {
       copy->blocks[b] = std::make_unique<Block>(*super->blocks[b]);
+      copy->leasts[b] = super->leasts[b];
     }
     supers_.push_back(std::move(copy));
   }
@@ -56,24 +59,33 @@ Waiting::Least Waiting::bounds_of(std::span<const Window> windows) {
 }
 
 bool Waiting::any_below(const Least& least, const Least& bounds) {
-  bool any = false;
-  for (std::size_t c = 0; c < classes; ++c) any |= least[c] < bounds[c];
-  return any;
+  using Four = std::uint32_t __attribute__((vector_size(16)));
+  using Mask = std::int32_t __attribute__((vector_size(16)));
+  Mask any{};
+  for (std::size_t c = 0; c < least.size(); c += 4) {
+    Four a, b;
+    std::memcpy(&a, &least[c], sizeof(a));
+    std::memcpy(&b, &bounds[c], sizeof(b));
+    any |= a < b;
+  }
+  const auto both = std::bit_cast<std::array<std::uint64_t, 2>>(any);
+  return (both[0] | both[1]) != 0;
 }
 
-void Waiting::recount(Block& block) {
-  block.least.fill(none);
+Waiting::Least Waiting::least_of(const Block& block) {
+  Least least = empty_least();
   for (std::size_t i = block.begin; i < block.end; ++i) {
-    std::uint32_t& least = block.least[class_of(block.entries[i].gpus_milli)];
-    least = std::min(least, coarse(block.entries[i].limit));
+    std::uint32_t& of_class = least[class_of(block.entries[i].gpus_milli)];
+    of_class = std::min(of_class, coarse(block.entries[i].limit));
   }
+  return least;
 }
 
 void Waiting::recount(Super& super) {
   super.least.fill(none);
   for (std::size_t b = super.begin; b < super.end; ++b) {
     for (std::size_t c = 0; c < classes; ++c) {
-      super.least[c] = std::min(super.least[c], super.blocks[b]->least[c]);
+      super.least[c] = std::min(super.least[c], super.leasts[b][c]);
     }
   }
 }
@@ -88,13 +100,13 @@ std::unique_ptr<Waiting::Super> Waiting::blank_super() {
 std::unique_ptr<Waiting::Block> Waiting::blank_block() {
   if (!spare_block_) return std::make_unique<Block>();
   spare_block_->begin = spare_block_->end = 0;
-  spare_block_->least = empty_least();
   return std::move(spare_block_);
 }
 
 void Waiting::open_block_at_end() {
   if (supers_.empty() || supers_.back()->end == fanout) supers_.push_back(blank_super());
   Super& super = *supers_.back();
+  super.leasts[super.end] = empty_least();
   super.blocks[super.end++] = blank_block();
 }
 
@@ -104,8 +116,10 @@ void Waiting::split(std::size_t s, std::size_t b) {
     Super& full = *supers_[s];
     auto right = blank_super();
     const std::size_t half = fanout / 2;
-    for (std::size_t i = half; i < fanout; ++i)
+    for (std::size_t i = half; i < fanout; ++i) {
+      right->leasts[right->end] = full.leasts[i];
       right->blocks[right->end++] = std::move(full.blocks[i]);
+    }
     full.end = half;
     recount(full);
     recount(*right);
@@ -119,20 +133,24 @@ void Waiting::split(std::size_t s, std::size_t b) {
   if (super.end == fanout) {  // room is at the front
     std::move(super.blocks.begin() + super.begin, super.blocks.begin() + super.end,
               super.blocks.begin());
+    std::copy(super.leasts.begin() + super.begin, super.leasts.begin() + super.end,
+              super.leasts.begin());
     b -= super.begin;
     super.end = static_cast<std::uint16_t>(super.end - super.begin);
     super.begin = 0;
   }
   std::move_backward(super.blocks.begin() + static_cast<std::ptrdiff_t>(b) + 1,
                      super.blocks.begin() + super.end, super.blocks.begin() + super.end + 1);
+  std::copy_backward(super.leasts.begin() + static_cast<std::ptrdiff_t>(b) + 1,
+                     super.leasts.begin() + super.end, super.leasts.begin() + super.end + 1);
   ++super.end;
   auto right = blank_block();
   Block& left = *super.blocks[b];
   const std::size_t middle = (left.begin + left.end) / 2;
   for (std::size_t i = middle; i < left.end; ++i) right->entries[right->end++] = left.entries[i];
   left.end = static_cast<std::uint16_t>(middle);
-  recount(left);
-  recount(*right);
+  super.leasts[b] = least_of(left);
+  super.leasts[b + 1] = least_of(*right);
   super.blocks[b + 1] = std::move(right);
 }
 
@@ -153,7 +171,7 @@ void Waiting::insert(const WaitingJob& job) {
     Super& super = *supers_.back();
     Block& block = *super.blocks[super.end - 1];
     block.entries[block.end++] = job;
-    lower(block.least);
+    lower(super.leasts[super.end - 1u]);
     lower(super.least);
     return;
   }
@@ -183,7 +201,7 @@ void Waiting::insert(const WaitingJob& job) {
                      block->entries.begin() + block->end, block->entries.begin() + block->end + 1);
   block->entries[i] = job;
   ++block->end;
-  lower(block->least);
+  lower(supers_[s]->leasts[b]);
   lower(supers_[s]->least);
 }
 
@@ -192,7 +210,7 @@ void Waiting::remove(JobId job) {
     Super& super = *supers_.front();
     Block& block = *super.blocks[super.begin];
     TENBIN_ASSERT(block.entries[block.begin].job == job);
-    block.least = super.least = empty_least();
+    super.leasts[super.begin] = super.least = empty_least();
     block.begin = block.end = 0;
     size_ = 0;
     return;
@@ -232,7 +250,10 @@ void Waiting::remove(JobId job) {
     if (b == super.blocks.begin() + super.begin) {
       ++super.begin;
     } else {
+      const auto gone = b - super.blocks.begin();
       std::move(b + 1, super.blocks.begin() + super.end, b);
+      std::copy(super.leasts.begin() + gone + 1, super.leasts.begin() + super.end,
+                super.leasts.begin() + gone);
       --super.end;
     }
     if (super.begin == super.end) {
@@ -241,20 +262,21 @@ void Waiting::remove(JobId job) {
       return;
     }
   } else {
-    if (block.least[c] != limit) return;
+    std::uint32_t& of_block = super.leasts[static_cast<std::size_t>(b - super.blocks.begin())][c];
+    if (of_block != limit) return;
     std::uint32_t least = none;
     for (std::size_t i = block.begin; i < block.end; ++i) {
       if (class_of(block.entries[i].gpus_milli) == c) {
         least = std::min(least, coarse(block.entries[i].limit));
       }
     }
-    block.least[c] = least;
+    of_block = least;
     if (least == limit) return;
   }
   if (super.least[c] != limit) return;
   std::uint32_t least = none;
   for (std::size_t i = super.begin; i < super.end; ++i) {
-    least = std::min(least, super.blocks[i]->least[c]);
+    least = std::min(least, super.leasts[i][c]);
   }
   super.least[c] = least;
 }
@@ -266,19 +288,44 @@ const WaitingJob* Waiting::after(JobId job) const {
 
 const WaitingJob* Waiting::next_match(JobId job, std::span<const Window> windows) const {
   if (size_ == 0) return nullptr;
+  const auto let_in = [&](const WaitingJob& entry) {
+    return std::ranges::any_of(windows, [&](const Window& w) { return w.lets_in(entry); });
+  };
+  // Mostly the few that came last are the ones in question.
+  const Block& back = last_block(*supers_.back());
+  if (std::size_t i = back.end; back.entries[i - 1].job <= job) {
+    return nullptr;
+  } else if (back.entries[back.begin].job > job) {
+    // Further up.
+  } else {
+    while (back.entries[i - 1].job > job) --i;
+    for (; i < back.end; ++i) {
+      if (let_in(back.entries[i])) return &back.entries[i];
+    }
+    return nullptr;
+  }
   const Least bounds = bounds_of(windows);
-  for (const auto& super : supers_) {
-    const Block& last = *super->blocks[super->end - 1];
-    if (last.entries[last.end - 1].job <= job || !any_below(super->least, bounds)) continue;
-    for (std::size_t b = super->begin; b < super->end; ++b) {
-      const Block& block = *super->blocks[b];
-      if (block.entries[block.end - 1].job <= job || !any_below(block.least, bounds)) continue;
-      for (std::size_t i = block.begin; i < block.end; ++i) {
-        const WaitingJob& entry = block.entries[i];
-        if (entry.job <= job) continue;
-        for (const Window& w : windows) {
-          if (w.lets_in(entry)) return &entry;
-        }
+  // The superblock, the block and the entry after `job`; from there on all of them.
+  auto s = std::ranges::partition_point(supers_,
+                                        [&](const auto& super) { return last_of(*super) <= job; });
+  bool first = true;
+  for (; s != supers_.end(); ++s, first = false) {
+    const Super& super = **s;
+    if (!any_below(super.least, bounds)) continue;
+    const auto end = super.blocks.begin() + super.end;
+    auto b = super.blocks.begin() + super.begin;
+    if (first) {
+      b = std::partition_point(
+          b, end, [&](const auto& block) { return block->entries[block->end - 1].job <= job; });
+    }
+    for (bool inside = first; b != end; ++b, inside = false) {
+      if (!any_below(super.leasts[static_cast<std::size_t>(b - super.blocks.begin())], bounds))
+        continue;
+      const Block& block = **b;
+      std::size_t i = block.begin;
+      while (inside && block.entries[i].job <= job) ++i;
+      for (; i < block.end; ++i) {
+        if (let_in(block.entries[i])) return &block.entries[i];
       }
     }
   }

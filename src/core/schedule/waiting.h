@@ -82,18 +82,18 @@ class Waiting {
  private:
   static constexpr std::size_t fanout = 64;
   static constexpr std::size_t classes = 18;  // below 1 GPU, 1, 2 to 3, 4 to 7, ... 65,536 and more
-  using Least = std::array<std::uint32_t, classes>;
+  using Least = std::array<std::uint32_t, classes + 2>;  // four go into a register
   static constexpr std::uint32_t none = UINT32_MAX;
 
   struct Block {
     std::uint16_t begin = 0, end = 0;
-    Least least = empty_least();
     std::array<WaitingJob, fanout> entries{};
   };
   struct Super {
     std::uint16_t begin = 0, end = 0;
     Least least = empty_least();
     std::array<std::unique_ptr<Block>, fanout> blocks{};
+    std::array<Least, fanout> leasts{};  // of each block: side by side, they are searched most
   };
 
   static constexpr Least empty_least() {
@@ -101,11 +101,16 @@ class Waiting {
     least.fill(none);
     return least;
   }
+  static const Block& last_block(const Super& super) { return *super.blocks[super.end - 1]; }
+  static JobId last_of(const Super& super) {
+    const Block& last = last_block(super);
+    return last.entries[last.end - 1].job;
+  }
   static std::size_t class_of(std::uint32_t gpus_milli);
   static std::uint32_t coarse(Span limit) { return static_cast<std::uint32_t>(limit.count >> 4); }
   static Least bounds_of(std::span<const Window> windows);
   static bool any_below(const Least& least, const Least& bounds);
-  static void recount(Block& block);
+  static Least least_of(const Block& block);
   static void recount(Super& super);
   std::unique_ptr<Super> blank_super();
   std::unique_ptr<Block> blank_block();
