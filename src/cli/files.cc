@@ -1,7 +1,6 @@
 #include "cli/files.h"
 
 #include <fcntl.h>
-#include <toml++/toml.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -13,6 +12,7 @@
 #include <system_error>
 
 #include "base/nearest.h"
+#include "base/toml.h"
 #include "cli/job_flags.h"
 #include "cli/nouns.h"
 #include "codec/json.h"

@@ -1,7 +1,5 @@
 #include "cli/sbatch.h"
 
-#include <toml++/toml.h>
-
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -9,6 +7,7 @@
 #include <set>
 #include <utility>
 
+#include "base/toml.h"
 #include "base/utf8.h"
 #include "cli/width.h"
 #include "codec/index_list.h"

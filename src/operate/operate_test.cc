@@ -63,6 +63,9 @@ TEST_CASE("what is printed can be read again and says the same") {
 TEST_CASE("mistakes are told with their place, all at once") {
   CHECK(wrong("port = \n").starts_with("f.toml:1:"));
   CHECK(wrong("port = \n").find("not TOML") != std::string::npos);
+  for (const char* odd :
+       {"[=]\n", "[\x01]\n", "[ . ]\n", "[[ =", "[\xE3\x81\x82]\n", "\xC3\xA9 = 1\n"})
+    CHECK(wrong(odd).find("not TOML") != std::string::npos);
   CHECK(wrong("\nprot = 1\n") == "f.toml:2:1: there is no setting \"prot\"; did you mean port?");
   CHECK(wrong("nothing_like_it = 1\n").find("--print-config") != std::string::npos);
   CHECK(wrong("port = '1'\n") == "f.toml:1:8: port must be a whole number without quotes");

@@ -1,7 +1,6 @@
 #include "operate/settings.h"
 
 #include <fmt/format.h>
-#include <toml++/toml.h>
 
 #include <algorithm>
 #include <array>
@@ -10,6 +9,7 @@
 
 #include "base/assert.h"
 #include "base/nearest.h"
+#include "base/toml.h"
 
 namespace tenbin::operate {
 
