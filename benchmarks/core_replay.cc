@@ -23,13 +23,13 @@ std::int64_t bare_loop(const std::vector<TraceJob>& jobs, std::int64_t free) {
   std::int64_t now = 0, sum = 0;
   for (const TraceJob& job : jobs) {
     now = std::max(now, job.submit.ms);
-    while (!ends.empty() && (ends.top().at <= now || free < job.gpus)) {
+    while (!ends.empty() && (ends.top().at <= now || free < job.gpus())) {
       now = std::max(now, ends.top().at);
       free += ends.top().gpus;
       ends.pop();
     }
-    free -= job.gpus;
-    ends.push({now + job.runtime.count, job.gpus});
+    free -= job.gpus();
+    ends.push({now + job.runtime.count, job.gpus()});
     sum += now;
   }
   return sum;

@@ -31,12 +31,12 @@ std::vector<TraceJob> generate() {
     double at = uniform() * 9'995;
     std::size_t size = 0;
     while (size + 1 < weights.size() && at >= weights[size]) at -= weights[size++];
-    job.gpus = 1u << size;
+    job.shape = whole_gpus(1 << size);
     job.limit = Span{limits_s[rng.below(limits_s.size())] * 1'000};
     job.runtime = Span{1 + static_cast<std::int64_t>(uniform() * uniform() *
                                                      static_cast<double>(job.limit.count - 1))};
     job.user = static_cast<std::uint32_t>(rng.below(64));
-    wanted += job.gpus * static_cast<double>(job.runtime.count);
+    wanted += static_cast<double>(job.gpus()) * static_cast<double>(job.runtime.count);
   }
   const double gap = wanted / (gpus * busy) / static_cast<double>(jobs.size());
   double now = 0;
@@ -52,8 +52,8 @@ std::vector<TraceJob> generate() {
 Input s6() {
   const char* shared = std::getenv("TENBIN_SHARED");
   const std::string folder = shared ? shared : TENBIN_ROOT "/../shared";
-  if (auto jobs = read_trace(folder + "/golden/inputs/s6_100k_g1000_u.csv.gz"))
-    return {std::move(*jobs), ""};
+  if (auto trace = read_trace(folder + "/golden/inputs/s6_100k_g1000_u.csv.gz"))
+    return {std::move(trace->jobs), ""};
   return {generate(), "the golden input is not here: jobs of the same kind from a fixed seed"};
 }
 

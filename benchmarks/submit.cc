@@ -18,7 +18,7 @@ constexpr Instant now{1'000};
 
 /// One user's project with credit for all, and 125 nodes of 8 GPUs that nobody schedules.
 World fleet() {
-  return replay_world({TraceJob{.id = 1, .submit = now, .gpus = 1, .user = 1}},
+  return replay_world({TraceJob{.id = 1, .submit = now, .shape = whole_gpus(1), .user = 1}},
                       {PoolKind::nodes, 0, 125, 8}, {.backfill = Backfill::none});
 }
 

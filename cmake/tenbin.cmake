@@ -8,6 +8,7 @@ pkg_check_modules(SQLITE REQUIRED IMPORTED_TARGET sqlite3)
 pkg_check_modules(SODIUM REQUIRED IMPORTED_TARGET libsodium)
 pkg_check_modules(SIMDJSON REQUIRED IMPORTED_TARGET simdjson)
 pkg_check_modules(FMT REQUIRED IMPORTED_TARGET fmt)
+pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
 
 # Where libraries lie that the system's package manager would not install beside what is there
 # (see tools/setup); empty on most machines.
@@ -22,6 +23,7 @@ function(tenbin_outside name)
 endfunction()
 tenbin_outside(threads Threads::Threads)
 tenbin_outside(zlib ZLIB::ZLIB)
+tenbin_outside(zstd PkgConfig::ZSTD)
 tenbin_outside(openssl OpenSSL::SSL)
 tenbin_outside(sqlite PkgConfig::SQLITE)
 tenbin_outside(sodium PkgConfig::SODIUM)

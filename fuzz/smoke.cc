@@ -31,6 +31,13 @@ std::vector<std::string> examples() {
   std::vector<std::string> result{
       "job_id,submit,gpus,runtime,walltime,user\n1,0,4,10,20,1\n2,0,8,10,10,1\n3,5,1,5,5,2\n4,6,2,"
       "30,40,1\n",
+      "; MaxProcs: 9\n1 0 5 90 8 -1 -1 8 600 -1 1 3 2 -1 1 -1 -1 -1\n2 9 -1 7 4 -1 -1 4 6 -1 0 4 -1 -1 1 "
+      "-1 -1 -1\n",
+      "name,cpu_milli,memory_mib,num_gpu,gpu_milli,gpu_spec,creation_time,deletion_time\np1,6000,"
+      "12288,1,460,V100M16|T4,1,100\np3,64000,1,0,0,,3,100\n",
+      R"([{"status":"Pass","vc":"e","jobid":"a","user":"u","submitted_time":"2017-10-07 02:20:56",)"
+      R"("attempts":[{"start_time":"2017-10-07 02:21:00","end_time":"2017-10-07 02:22:00",)"
+      R"("detail":[{"ip":"m","gpus":["gpu0","gpu1"]}]}]}])",
       "POST /v1/jobs?after=1 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}",
       "\x07"
       "4;x=y\r\nbody\r\nA\r\n0123456789\r\n0\r\nTrailer: t\r\n\r\n",

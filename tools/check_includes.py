@@ -10,7 +10,7 @@ import sys
 # Outside libraries by folder. "=" and a file: only this one file, so that the library stays wrapped.
 OUTSIDE = {
     "codec": {"simdjson.h": "=codec/json.cc", "sodium.h": ""},
-    "twin": {"zlib.h": ""},
+    "twin": {"zlib.h": "", "zstd.h": ""},
     "net": {"boost/": "", "openssl/": "=net/tls.cc"},
     "store": {"sqlite3.h": "", "sodium.h": ""},
     "operate": {"fmt/": "", "sodium.h": "=operate/backup.cc", "toml++/": "=operate/settings.cc"},

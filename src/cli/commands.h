@@ -10,7 +10,7 @@
 namespace tenbin::cli {
 
 /// Under which head the help shows a command.
-enum class Group : std::uint8_t { work, credit, fleet, setup, people, service, tool };
+enum class Group : std::uint8_t { work, credit, fleet, setup, people, twin, service, tool };
 
 /// One subcommand. `run` gives the exit code.
 struct Command {
@@ -78,6 +78,13 @@ Outcome<int> context_show(Context& context, const Words& words);
 Outcome<int> context_add(Context& context, const Words& words);
 Outcome<int> context_use(Context& context, const Words& words);
 Outcome<int> context_remove(Context& context, const Words& words);
+
+// Traces.
+Outcome<int> trace_info(Context& context, const Words& words);
+Outcome<int> trace_convert(Context& context, const Words& words);
+Outcome<int> trace_sample(Context& context, const Words& words);
+Outcome<int> trace_filter(Context& context, const Words& words);
+Outcome<int> trace_generate(Context& context, const Words& words);
 
 // This tool itself.
 Outcome<int> completion(Context& context, const Words& words);

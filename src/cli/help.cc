@@ -61,8 +61,8 @@ std::vector<Entry> entries_of(const std::vector<Described::Flag>& flags) {
   return entries;
 }
 
-constexpr Group all_groups[] = {Group::work,   Group::credit,  Group::fleet, Group::setup,
-                                Group::people, Group::service, Group::tool};
+constexpr Group all_groups[] = {Group::work,   Group::credit, Group::fleet,   Group::setup,
+                                Group::people, Group::twin,   Group::service, Group::tool};
 
 }  // namespace
 
@@ -73,6 +73,7 @@ Phrase title_of(Group group) {
     case Group::fleet: return Phrase::group_fleet;
     case Group::setup: return Phrase::group_setup;
     case Group::people: return Phrase::group_people;
+    case Group::twin: return Phrase::group_twin;
     case Group::service: return Phrase::group_service;
     case Group::tool: return Phrase::group_tool;
   }

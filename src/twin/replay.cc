@@ -146,7 +146,7 @@ ReplayResult replay(World& world, const std::vector<TraceJob>& jobs, const After
   const Asked schedule{.command = Schedule{}};
   Asked asked_end{.command = ReportEnd{.attempt = 1, .kind = EndKind::exited}};
   ReportEnd& end = std::get<ReportEnd>(asked_end.command);
-  Asked asked_job{.command = SubmitJob{.shape = {.packing = Packing::count}}};
+  Asked asked_job{.command = SubmitJob{}};
   SubmitJob& submit = std::get<SubmitJob>(asked_job.command);
   Due due;
   Facts facts;
@@ -167,7 +167,7 @@ ReplayResult replay(World& world, const std::vector<TraceJob>& jobs, const After
     while (next < jobs.size() && jobs[next].submit == now) {
       const TraceJob& job = jobs[next];
       submit.project = projects.of(job.user);
-      submit.shape.gpus = Gpus{std::int64_t{job.gpus} * 1'000};
+      submit.shape = job.shape;
       submit.time_limit = job.limit;
       facts.clear();
       const Decision queued = apply(world, asked_job, now, facts);

@@ -55,8 +55,8 @@ std::vector<TraceJob> many_ties(Rng& rng, std::uint64_t count, std::uint64_t gpu
   std::vector<TraceJob> jobs;
   for (std::uint64_t id = 1; id <= count; ++id) {
     TraceJob job{.id = id, .submit = Instant{static_cast<std::int64_t>(rng.below(count / 2)) * 10}};
-    job.gpus = static_cast<std::uint32_t>(
-        1 + rng.below(rng.chance(200'000) ? gpus_max : 1 + gpus_max / 3));
+    job.shape = whole_gpus(static_cast<std::int64_t>(
+        1 + rng.below(rng.chance(200'000) ? gpus_max : 1 + gpus_max / 3)));
     job.limit = Span{static_cast<std::int64_t>(1 + rng.below(5)) * 20};
     job.runtime = rng.chance(400'000)
                       ? job.limit
@@ -88,14 +88,15 @@ TEST_CASE("the published schedules come out byte for byte") {
   std::vector<Published> cases(quick.begin(), quick.end());
   if (long_run()) cases.insert(cases.end(), large.begin(), large.end());
   for (const Published& c : cases) {
-    const auto jobs = read_trace(folder + "inputs/" + c.name + ".csv.gz");
-    REQUIRE(jobs.has_value());
+    const auto trace = read_trace(folder + "inputs/" + c.name + ".csv.gz");
+    REQUIRE(trace.has_value());
+    const std::vector<TraceJob>& jobs = trace->jobs;
     for (const Rule policy : {Rule::fifo, Rule::easy}) {
       const std::string name = std::string(c.name) + (policy == Rule::fifo ? ".fifo" : ".easy");
       CAPTURE(name);
       const auto expected = unpacked_file(folder + name + ".csv.gz");
       REQUIRE(expected.has_value());
-      const std::string got = csv(*jobs, scheduled(*jobs, {.gpus = c.gpus}, policy_of(policy)));
+      const std::string got = csv(jobs, scheduled(jobs, {.gpus = c.gpus}, policy_of(policy)));
       CHECK((got == *expected));  // in brackets: a difference is not worth two megabytes of text
     }
   }
@@ -105,15 +106,16 @@ TEST_CASE("two small schedules come out byte for byte") {
   for (const std::string name : {"ties_60_g8", "limits_60_g16"}) {
     CAPTURE(name);
     const std::string path = std::string(TENBIN_GOLDEN_DIR) + "/" + name;
-    const auto jobs = read_trace(path + ".csv");
-    REQUIRE(jobs.has_value());
+    const auto trace = read_trace(path + ".csv");
+    REQUIRE(trace.has_value());
+    const std::vector<TraceJob>& jobs = trace->jobs;
     const std::uint32_t gpus = name == "ties_60_g8" ? 8 : 16;
     for (const Rule policy : {Rule::fifo, Rule::easy}) {
       const auto expected =
           unpacked_file(path + (policy == Rule::fifo ? ".fifo.csv" : ".easy.csv"));
       REQUIRE(expected.has_value());
-      CHECK(csv(*jobs, oracle::counted(*jobs, gpus, policy, never)) == *expected);
-      CHECK(csv(*jobs, scheduled(*jobs, {.gpus = gpus}, policy_of(policy))) == *expected);
+      CHECK(csv(jobs, oracle::counted(jobs, gpus, policy, never)) == *expected);
+      CHECK(csv(jobs, scheduled(jobs, {.gpus = gpus}, policy_of(policy))) == *expected);
     }
   }
 }

@@ -50,22 +50,22 @@ inline std::vector<Instant> counted(const std::vector<TraceJob>& jobs, std::int6
   drive(
       jobs, [](std::size_t) {},
       [&](Instant now, std::vector<std::size_t>& waiting, std::vector<Running>& running) {
-        std::erase_if(waiting, [&](std::size_t j) { return jobs[j].gpus > gpus; });
+        std::erase_if(waiting, [&](std::size_t j) { return jobs[j].gpus() > gpus; });
         std::int64_t free = gpus;
-        for (const Running& r : running) free -= jobs[r.job].gpus;
+        for (const Running& r : running) free -= jobs[r.job].gpus();
         const auto begin = [&](std::size_t j) {
-          free -= jobs[j].gpus;
+          free -= jobs[j].gpus();
           starts[j] = now;
           running.push_back({j, now + jobs[j].runtime, now + jobs[j].limit});
         };
-        while (!waiting.empty() && jobs[waiting.front()].gpus <= free) {
+        while (!waiting.empty() && jobs[waiting.front()].gpus() <= free) {
           begin(waiting.front());
           waiting.erase(waiting.begin());
         }
         if (policy == Policy::fifo || waiting.empty()) return;
 
         // The head is blocked. When will it fit, if all keep their limits, and what is over then?
-        const std::int64_t need = jobs[waiting.front()].gpus;
+        const std::int64_t need = jobs[waiting.front()].gpus();
         std::vector<Running> by_end = running;
         std::ranges::sort(by_end, {}, &Running::expected_end);
         std::int64_t then = free;
@@ -73,18 +73,18 @@ inline std::vector<Instant> counted(const std::vector<TraceJob>& jobs, std::int6
         for (const Running& r : by_end) {
           if (then >= need && r.expected_end != shadow) break;
           shadow = r.expected_end;
-          then += jobs[r.job].gpus;
+          then += jobs[r.job].gpus();
         }
         std::int64_t extra = then - need;
         std::vector<std::size_t> still{waiting.front()};
         for (std::size_t i = 1; i < waiting.size(); ++i) {
           const TraceJob& job = jobs[waiting[i]];
           const bool ends_before = now + job.limit <= shadow;
-          if (job.gpus > free || (!ends_before && job.gpus > extra)) {
+          if (job.gpus() > free || (!ends_before && job.gpus() > extra)) {
             still.push_back(waiting[i]);
             continue;
           }
-          if (!ends_before) extra -= job.gpus;
+          if (!ends_before) extra -= job.gpus();
           begin(waiting[i]);
         }
         waiting = still;
@@ -107,11 +107,11 @@ inline std::vector<Instant> on_nodes(const std::vector<TraceJob>& jobs, std::siz
       },
       [&](Instant now, std::vector<std::size_t>& waiting, std::vector<Running>& running) {
         std::erase_if(waiting, [&](std::size_t j) {
-          return (jobs[j].gpus + each - 1) / each > static_cast<std::int64_t>(nodes);
+          return (jobs[j].gpus() + each - 1) / each > static_cast<std::int64_t>(nodes);
         });
         while (!waiting.empty()) {
           const std::size_t j = waiting.front();
-          std::int64_t left = jobs[j].gpus;
+          std::int64_t left = jobs[j].gpus();
           std::vector<std::pair<std::size_t, std::int64_t>> place;
           for (std::size_t n = 0; n < nodes && left > each; ++n) {
             if (free[n] != each) continue;
