@@ -275,6 +275,16 @@ Outcome<GivenPolicy> read_policy(const Context& context, const std::string& text
   return parse_policy(context, *bytes, text);
 }
 
+std::string csv_text(std::string_view value) {
+  if (value.find_first_of(",\"\r\n") == std::string_view::npos) return std::string(value);
+  std::string text = "\"";
+  for (const char c : value) {
+    if (c == '"') text += c;
+    text += c;
+  }
+  return text + '"';
+}
+
 WholeFile::~WholeFile() {
   if (file_ < 0) return;
   ::close(file_);

@@ -29,6 +29,14 @@ Outcome<GivenPolicy> read_policy(const Context& context, const std::string& text
 Outcome<GivenPolicy> parse_policy(const Context& context, std::string_view text,
                                   const std::string& path);
 
+/// What the numbers in a replay's outcomes mean.
+struct ReplayNames {
+  std::vector<std::string> users, owners, pools;  // pools by id - 1
+};
+
+/// A value as CSV has it, in quotes if it needs them.
+std::string csv_text(std::string_view value);
+
 /// A file that appears whole or not at all: written under another name first. What is there and no
 /// plain file (a pipe, /dev/stdout) is written to directly.
 class WholeFile {

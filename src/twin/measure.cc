@@ -86,6 +86,7 @@ void Measure::started(std::uint64_t row, const TraceJob& job, const JobStarted& 
   level_.waiting -= 1;
   level_.asked -= gpus;
   level_.used += gpus;
+  if (event.attempt > 1) return;  // the wait was until the first one
   ++figures_.started;
   waits_.push_back((now - job.submit).count);
   if (!wants_.jobs) return;
@@ -111,7 +112,28 @@ void Measure::ended(std::uint64_t row, const TraceJob& job, const JobSettled& ev
                                       job.runtime.count, 10'000)));
   if (!wants_.jobs) return;
   jobs_[row].end = now;
+  jobs_[row].how = job.end;
   jobs_[row].charged = event.charged;
+}
+
+void Measure::waits_again(std::uint64_t, const TraceJob& job, Instant now) {
+  pass_time(now);
+  const std::int64_t gpus = job.shape.all_gpus().count;
+  level_.used -= gpus;
+  level_.waiting += 1;
+  level_.asked += gpus;
+}
+
+void Measure::dropped(std::uint64_t row, const TraceJob& job, Instant now) {
+  pass_time(now);
+  level_.waiting -= 1;
+  level_.asked -= job.shape.all_gpus().count;
+  if (wants_.jobs) jobs_[row].how = TraceEnd::cancelled;
+}
+
+void Measure::given_limit(std::uint64_t row) {
+  ++figures_.at_limit;
+  if (wants_.jobs) jobs_[row].at_limit = true;
 }
 
 void Measure::instant(const World&, Instant) {}

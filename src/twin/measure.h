@@ -92,6 +92,9 @@ class Measure final : public ReplayWatch {
   void started(std::uint64_t row, const TraceJob& job, const JobStarted& event,
                Instant now) override;
   void ended(std::uint64_t row, const TraceJob& job, const JobSettled& event, Instant now) override;
+  void waits_again(std::uint64_t row, const TraceJob& job, Instant now) override;
+  void dropped(std::uint64_t row, const TraceJob& job, Instant now) override;
+  void given_limit(std::uint64_t row) override;
   void instant(const World& world, Instant now) override;
 
   /// After the last instant. What runs or waits still is left as it is.

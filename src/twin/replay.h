@@ -81,6 +81,11 @@ class ReplayWatch {
                        Instant /*now*/) {}
   virtual void ended(std::uint64_t /*row*/, const TraceJob& /*job*/, const JobSettled& /*event*/,
                      Instant /*now*/) {}
+  /// Of journals: its attempt is over and the job waits again; it is over and never ran; it ran for
+  /// its time limit because its end is not known.
+  virtual void waits_again(std::uint64_t /*row*/, const TraceJob& /*job*/, Instant /*now*/) {}
+  virtual void dropped(std::uint64_t /*row*/, const TraceJob& /*job*/, Instant /*now*/) {}
+  virtual void given_limit(std::uint64_t /*row*/) {}
   /// After everything that happened at `now`.
   virtual void instant(const World& /*world*/, Instant /*now*/) {}
 };
