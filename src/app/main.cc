@@ -21,5 +21,6 @@ int main(int argc, char** argv) {
        {"backup", "copy the journal and settings while the service runs",
         "サービスの稼働中にジャーナルと設定をバックアップする", tenbin::backup_state},
        {"restore", "make a state folder of a backup, verified before use",
-        "バックアップを検証して新しい状態フォルダーを作る", tenbin::restore_state}});
+        "バックアップを検証して新しい状態フォルダーを作る", tenbin::restore_state}},
+      tenbin::read_journal);
 }

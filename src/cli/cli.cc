@@ -14,6 +14,7 @@
 #include "cli/completion.h"
 #include "cli/context.h"
 #include "cli/help.h"
+#include "cli/replay_files.h"
 #include "cli/width.h"
 #include "codec/json.h"
 
@@ -328,7 +329,8 @@ int run_cli(const Surroundings& around, const std::vector<std::string>& typed,
   return code(why.exit);
 }
 
-int run_cli(int argc, char** argv, const Extras& extras) {
+int run_cli(int argc, char** argv, const Extras& extras, const JournalReader& journal) {
+  use_journals(journal);
   bool broken = false;  // what was printed could not be written
   const Surroundings around{
       .variable =

@@ -124,6 +124,8 @@ constexpr Example all[] = {
      "two policies on 1,000 GPUs that are counted, side by side", "数だけで管理する 1,000 GPU で 2 つの方針を比べる"},
     {"replay", "replay philly.csv.gz --fleet 64x8 --html philly.html",
      "all policies, and a page with charts", "主な方針を比べ、図表のページを書き出す"},
+    {"replay", "replay --journal /var/lib/tenbin --policy easy --policy my-policy.toml",
+     "what a service's jobs would have met under other policies", "サービスのジョブが別の方針ならどうなったか"},
     {"context list", "context list", "which services you use", "登録したサービス"},
     {"context show", "context show", "where commands go now, and why", "現在の接続先とその理由"},
     {"trace info", "trace info KTH-SP2.swf.gz", "what a trace holds", "トレースの内容"},

@@ -10,6 +10,7 @@
 #include "codec/json.h"
 #include "report/replay_page.h"
 #include "twin/compare.h"
+#include "twin/journal.h"
 #include "twin/policy.h"
 
 // `tenbin replay`: a trace under one or more policies, and what came of each.
@@ -473,11 +474,76 @@ Outcome<int> replay_trace(Context& context, const Asking& asking, FleetFile flee
   return tell(context, asking, all, pools, names);
 }
 
+Outcome<int> replay_journal(Context& context, const Asking& asking,
+                            const std::optional<FleetFile>& fleet, unsigned threads) {
+  if (!journals())
+    return stop(Exit::failed, "no_journal", context.say(Phrase::replay_no_journal));
+  const auto history = JournalHistory::read([&](const RecordVisit& visit) {
+    return journals()(asking.journal, visit);
+  });
+  if (!history) return stop(Exit::failed, "journal_unreadable", history.error().what);
+  const JournalHistory& was = **history;
+
+  std::vector<GivenPolicy> given;
+  for (const std::string& text : asking.policies) {
+    auto policy = read_policy(context, text);
+    if (!policy) return std::unexpected(policy.error());
+    given.push_back(*std::move(policy));
+  }
+  if (!asking.starts.empty() && given.size() > 1)
+    return stop(Exit::usage, "usage", context.say(Phrase::replay_one_starts));
+
+  JournalHistory::Changed changed;
+  if (fleet) changed.fleet = fleet->fleet;
+  std::vector<ReplayTask> tasks;
+  const auto add = [&](const std::string& name, std::optional<Policy> policy) {
+    changed.policy = policy;
+    tasks.push_back({name, policy.value_or(was.policy()),
+                     [&was, changed](Measure& measure, ReplayControl& control) {
+                       World world;
+                       return was.replay(world, changed, &measure, &control);
+                     }});
+  };
+  if (given.empty()) add(fleet ? "journal" : "as-it-was", {});
+  for (const GivenPolicy& policy : given) add(policy.name, policy.policy);
+
+  const std::vector<ReplayPool> pools = fleet ? fleet->fleet.all() : was.pools();
+  Gpus capacity{0};
+  ReplayNames names{.users = was.names().users, .owners = was.names().owners, .pools = {}};
+  for (const ReplayPool& pool : pools) {
+    capacity += pool.gpus();
+    names.pools.push_back(pool.name);
+  }
+  const bool html = !asking.html.empty();
+  const Measure::Wants wants{.jobs = html || !asking.starts.empty() || !asking.out.empty(),
+                             .places = html,
+                             .course = html};
+  auto all = run_shown(context, std::move(tasks), wants, capacity, threads, was.jobs());
+  if (html) {
+    const ReplayPage page{
+        .title = asking.journal,
+        .japanese = context.look.language == Language::japanese,
+        .dated = true,
+        .pools = pools,
+        .node_ids = fleet ? std::vector<NodeId>() : was.node_ids(),
+        .owners = was.names().owners,
+        .replays = all,
+    };
+    if (auto wrote = write_page(context, asking.html, page); !wrote)
+      return std::unexpected(wrote.error());
+  }
+  std::uint64_t at_limit = 0;
+  for (const Replayed& r : all) at_limit = std::max(at_limit, r.measure->figures().at_limit);
+  if (at_limit > 0) context.note(context.say(Phrase::replay_journal_at_limit, at_limit));
+  return tell(context, asking, all, pools, names);
+}
+
 }  // namespace
 
 Outcome<int> replay(Context& context, const Words& words) {
   Asking asking;
-  Options options(*words.command, "TRACE --fleet FLEET [--policy P]... [FLAGS]");
+  Options options(*words.command,
+                  "TRACE|--journal STATE --fleet FLEET [--policy P]... [FLAGS]");
   options.word("TRACE", asking.trace, Options::Need::optional)
       .value("--fleet", "FILE", asking.fleet, Phrase::opt_replay_fleet)
       .value("--gpus", "N", asking.gpus, Phrase::opt_replay_gpus)
@@ -485,6 +551,7 @@ Outcome<int> replay(Context& context, const Words& words) {
       .value("--html", "FILE", asking.html, Phrase::opt_replay_html)
       .value("--out", "FILE", asking.out, Phrase::opt_replay_out)
       .value("--starts", "FILE", asking.starts, Phrase::opt_replay_starts)
+      .value("--journal", "DIR", asking.journal, Phrase::opt_replay_journal)
       .value("--format", "FORMAT", asking.format, Phrase::opt_replay_format)
       .flag("--strict", asking.strict, Phrase::opt_replay_strict)
       .value("--threads", "N", asking.threads, Phrase::opt_replay_threads)
@@ -494,7 +561,9 @@ Outcome<int> replay(Context& context, const Words& words) {
   const auto wrong = [&](const std::string& why) {
     return stop(Exit::usage, "usage", why, hint);
   };
-  if (asking.trace.empty()) return wrong(context.say(Phrase::replay_no_trace));
+  const bool journal = !asking.journal.empty();
+  if (journal && !asking.trace.empty()) return wrong(context.say(Phrase::replay_both));
+  if (!journal && asking.trace.empty()) return wrong(context.say(Phrase::replay_no_trace));
   if (!asking.gpus.empty() && !asking.fleet.empty())
     return wrong(context.say(Phrase::replay_two_fleets));
   unsigned threads = std::max(1u, std::thread::hardware_concurrency());
@@ -518,8 +587,13 @@ Outcome<int> replay(Context& context, const Words& words) {
     auto read = read_fleet(context, asking.fleet);
     if (!read) return std::unexpected(read.error());
     fleet = *std::move(read);
-  } else {
+  } else if (!journal) {
     return wrong(context.say(Phrase::replay_no_fleet));
+  }
+  if (journal) {
+    const bool given = !asking.gpus.empty() || !asking.fleet.empty();
+    return replay_journal(context, asking, given ? std::optional(std::move(fleet)) : std::nullopt,
+                          threads);
   }
   return replay_trace(context, asking, std::move(fleet), threads);
 }

@@ -275,6 +275,19 @@ Outcome<GivenPolicy> read_policy(const Context& context, const std::string& text
   return parse_policy(context, *bytes, text);
 }
 
+namespace {
+JournalReader& the_reader() {
+  static JournalReader reader;
+  return reader;
+}
+}  // namespace
+void use_journals(JournalReader reader) {
+  the_reader() = std::move(reader);
+}
+const JournalReader& journals() {
+  return the_reader();
+}
+
 std::string csv_text(std::string_view value) {
   if (value.find_first_of(",\"\r\n") == std::string_view::npos) return std::string(value);
   std::string text = "\"";

@@ -3,6 +3,7 @@
 #include <optional>
 #include <string>
 
+#include "cli/cli.h"
 #include "cli/context.h"
 #include "twin/replay.h"
 
@@ -28,6 +29,10 @@ struct GivenPolicy {
 Outcome<GivenPolicy> read_policy(const Context& context, const std::string& text);
 Outcome<GivenPolicy> parse_policy(const Context& context, std::string_view text,
                                   const std::string& path);
+
+/// How `replay` reads journals: set once, by the program that knows where they lie.
+void use_journals(JournalReader reader);
+const JournalReader& journals();
 
 /// What the numbers in a replay's outcomes mean.
 struct ReplayNames {

@@ -66,7 +66,7 @@ class Maker {
       bases_.push_back(capacity_);
       if (pool.kind == PoolKind::counted) lanes_ = true;
       for (std::size_t n = 0; n < pool.nodes.size(); ++n)
-        node_bases_.push_back(capacity_ + static_cast<std::int64_t>(n) * pool.gpus_per_node * 1'000);
+        put_node(capacity_ + static_cast<std::int64_t>(n) * pool.gpus_per_node * 1'000);
       capacity_ += pool.gpus().count;
     }
     choose_owners();
@@ -108,6 +108,14 @@ class Maker {
   }
 
  private:
+  /// The next node in the order of the pools begins here on the axis.
+  void put_node(std::int64_t base) {
+    const std::uint64_t id =
+        page_.node_ids.empty() ? nodes_ + 1 : page_.node_ids[nodes_].value;
+    ++nodes_;
+    if (id > node_bases_.size()) node_bases_.resize(id);
+    node_bases_[id - 1] = base;
+  }
   std::int64_t units(Span span) const { return span.count / unit_; }
   static double seconds(double ms) { return ms / 1'000; }
   static double seconds(Span span) { return seconds(static_cast<double>(span.count)); }
@@ -147,7 +155,7 @@ class Maker {
   std::size_t owner_places() const { return owners_.size() + (others_ ? 1 : 0); }
 
   void write_pools(JsonWriter& out) {
-    const bool named = node_bases_.size() <= nodes_named;
+    const bool named = nodes_ <= nodes_named;
     out.key("pools").begin_array();
     for (const ReplayPool& pool : page_.pools) {
       out.begin_object()
@@ -464,6 +472,7 @@ class Maker {
   std::int64_t unit_ = 1;
   std::int64_t capacity_ = 0;                       // milli-GPU
   std::vector<std::int64_t> bases_, node_bases_;    // of pools, of nodes, on the Gantt's axis
+  std::size_t nodes_ = 0;
   bool lanes_ = false;
   std::vector<std::uint32_t> owners_;
   std::map<std::uint32_t, std::size_t> place_of_;

@@ -16,6 +16,7 @@ struct ReplayPage {
   bool limits = true;        // the trace has time limits of its own
   std::uint64_t left_out = 0;  // lines that could not be used
   std::vector<ReplayPool> pools;
+  std::vector<NodeId> node_ids;  // of the nodes in `pools`, in their order; none: 1, 2, 3 ...
   const std::vector<std::string>& owners;
   std::span<const Replayed> replays;  // measured with jobs, places and course
 };
