@@ -278,12 +278,13 @@ class JournalReplay {
     }
     Asked asked = entry.asked;
     std::vector<After> after;
-    if (auto* submit = std::get_if<SubmitJob>(&asked.command)) {
+    submitted_from_ = std::holds_alternative<SubmitJob>(command) ? &entry : nullptr;
+    if (as_it_was_) {  // ids are what they were
+    } else if (auto* submit = std::get_if<SubmitJob>(&asked.command)) {
       for (const After& a : submit->after) {
         if (const JobId job = mapped(a.job)) after.push_back({job, a.when});
       }
       submit->after = after;
-      submitted_from_ = &entry;
     } else if (auto* hold = std::get_if<HoldJob>(&asked.command)) {
       if (!(hold->job = mapped(hold->job))) return;
     } else if (auto* release = std::get_if<ReleaseJob>(&asked.command)) {
@@ -383,13 +384,15 @@ class JournalReplay {
     live.started = now;
     if (watch_) watch_->started(live.row, live.job, started, now);
 
-    // How long this attempt runs.
-    Due due{.at = now + live.job.limit,
+    // How long this attempt runs. Where nothing is known of its end it was not over, as it was, when
+    // the journal ended.
+    const Instant limit = now + live.job.limit;
+    Due due{.at = as_it_was_ ? std::max(limit, history_.records_.back().at) : limit,
             .order = UINT64_MAX,
             .job = started.job,
             .attempt = started.attempt,
             .kind = EndKind::time_limit,
-            .ended = now + live.job.limit,
+            .ended = limit,
             .moved = true,
             .at_limit = true};
     const JournalHistory::Ending* ending = ending_of(live.job.id, started.attempt);
@@ -442,7 +445,7 @@ class JournalReplay {
     // A cancel that moved with the job: its end is known and comes as late after it as it did.
     if (!as_it_was_ && found->second.known && cancels().contains(found->second.job.id)) return;
     const Job& job = world_.jobs.at(id);
-    due_.push({.at = now,
+    due_.push({.at = as_it_was_ ? std::max(now, history_.records_.back().at) : now,
                .order = UINT64_MAX,
                .job = id,
                .attempt = job.attempt,

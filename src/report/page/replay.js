@@ -15,7 +15,7 @@ const W = {
     waitnote: 'Line: from the 5th to the 95th per cent of jobs; box: the middle half; tick: median; diamond: mean. Logarithmic above one second.', nowait: '0', tbl: 'The same as a table',
     from: 'From', to: 'to', better: 'shorter wait', same: 'same', worse: 'longer wait', gainnote: 'Each job’s wait under the second policy compared with the first. Same: within a second.',
     meand: 'Mean change of wait', mostg: 'Gain most', mostl: 'Lose most', job: 'Job', owner: 'Owner', size: 'GPUs', wa: 'Wait under {p}', none: 'none', onepol: 'Replay with two or more policies (--policy again) to see who gains and who loses.',
-    zin: 'Zoom in', zout: 'Zoom out', all: 'Everything', tall: 'Taller', flat: 'Flatter', gnote: 'Time runs to the right, GPUs upwards to downwards by node. Drag to move, wheel to zoom time, Shift and wheel to zoom GPUs; keys: arrows, + −, [ ], 0.',
+    zin: 'Zoom in', zout: 'Zoom out', all: 'Everything', tall: 'Taller', flat: 'Flatter', gnote: 'Time runs to the right; GPUs are stacked by node. Drag to move, wheel to zoom time, Shift and wheel to zoom GPUs; keys: arrows, + −, [ ], 0.',
     lanes: 'The pool is counted, not placed: rows are drawn so that jobs do not overlap and are no real places.',
     drawn: 'Drawn: {n} of {m} pieces, the largest, with {p} of the GPU time. The shade behind is everything.', drawnall: 'Every job is drawn.', node: 'node', gpu: 'GPU', ran: 'ran', waited: 'waited', by: 'of',
     hide: 'Nothing to show: no job started.', busy: 'busy',
@@ -97,7 +97,7 @@ function section(id, title, ...inside) {
 }
 const legend = (onchange) => el('div', { class: 'tools', role: 'group', 'aria-label': t('show') }, ...P.map((p, i) => {
   const key = el('span', { class: 'key', style: `border-color:${colour(i)};border-top-style:${dash(i) ? 'dashed' : 'solid'}` });
-  const b = el('button', { type: 'button', 'aria-pressed': String(shown.has(i)), onclick: () => {
+  const b = el('button', { type: 'button', class: 'pick', 'aria-pressed': String(shown.has(i)), onclick: () => {
     shown.has(i) && shown.size > 1 ? shown.delete(i) : shown.add(i);
     onchange();
   } }, key, p.name);
@@ -155,7 +155,7 @@ function ticks(low, high, count) {
   return all;
 }
 function timeTicks(low, high, count) {
-  const steps = [1, 5, 15, 60, 300, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400, 172800, 432000, 604800, 1209600, 2592000, 7776000, 31536000];
+  const steps = [1, 5, 15, 60, 300, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400, 172800, 432000, 604800, 1209600, 1814400, 2592000, 5184000, 7776000, 15552000, 31536000];
   const step = steps.find((s) => (high - low) / s <= count) || 31536000;
   const shift = D.dated ? (D.t0 / 1000) % step : 0, all = [];
   for (let x = Math.ceil((low + shift) / step) * step - shift; x <= high; x += step) all.push(x);
@@ -166,13 +166,14 @@ function course() {
   const box = el('div');
   const draw = () => {
     const kind = state.course, width = Math.max(320, Math.min(1140, (document.querySelector('main').clientWidth || 1140) - 44));
-    const height = width < 600 ? 220 : 280, left = 52, right = 10, top = 12, bottom = 26;
+    const height = width < 600 ? 220 : 280, left = 52, right = 10, top = 18, bottom = 26;
     const values = (p) => p.course[kind];
     const high = kind === 'used' ? D.gpus : Math.max(1, ...P.filter((_, i) => shown.has(i)).flatMap((p) => values(p)));
     const x = (s) => left + s / end * (width - left - right), y = (v) => height - bottom - v / high * (height - top - bottom);
     const picture = svg('svg', { viewBox: `0 0 ${width} ${height}`, role: 'img', tabindex: '0', 'aria-label': t(kind === 'used' ? 'utilt' : kind === 'waiting' ? 'waitt' : 'askt') });
     for (const v of ticks(0, high, 4)) picture.append(svg('line', { class: 'grid', x1: left, x2: width - right, y1: y(v), y2: y(v) }), svg('text', { x: left - 6, y: y(v) + 4, 'text-anchor': 'end' }, num(+v.toFixed(2))));
-    const axis = timeTicks(0, end, width < 600 ? 3 : 7);
+    if (kind === 'used') picture.append(svg('line', { class: 'grid', x1: left, x2: width - right, y1: y(high), y2: y(high), 'stroke-dasharray': '2 3' }), svg('text', { class: 'name', x: width - right, y: y(high) - 4, 'text-anchor': 'end' }, num(high) + ' GPU'));
+    const axis = timeTicks(0, end, width < 600 ? 4 : 7);
     for (const s of axis.all) picture.append(svg('line', { class: 'grid', x1: x(s), x2: x(s), y1: height - bottom, y2: height - bottom + 4 }), svg('text', { x: Math.min(Math.max(x(s), left + 24), width - right - 30), y: height - 6, 'text-anchor': 'middle' }, when(s, axis.fine)));
     P.forEach((p, i) => {
       if (!shown.has(i)) return;
@@ -357,7 +358,7 @@ function gantt() {
     }
     c.restore();
     c.fillStyle = css('--quiet'); c.strokeStyle = css('--line'); c.font = '12px system-ui'; c.lineWidth = 1;
-    const from = secs(view.x), to = secs(view.x + view.w), axis = timeTicks(from, to, width < 600 ? 2 : 6);
+    const from = secs(view.x), to = secs(view.x + view.w), axis = timeTicks(from, to, width < 600 ? 3 : 6);
     for (const s of axis.all) { const p = x(s / (D.unit / 1000)); c.beginPath(); c.moveTo(p, H); c.lineTo(p, H + 5); c.stroke(); c.textAlign = 'center'; c.fillText(when(s, axis.fine), Math.min(Math.max(p, left + 34), width - 48), height - 6); }
     c.textAlign = 'right';
     let lastY = -99;
