@@ -4,7 +4,6 @@
 
 // clang-format off
 #define TENBIN_REPLAY_PHRASES(X) \
-  X(group_twin, "The twin: what would have happened if", "ツイン（もしこうしていたら）:") \
   X(replay_about, "Replay a trace, or a service's journal, under one or more policies", "トレースやジャーナルを、1 つ以上の方針で再生して比べます") \
   X(opt_replay_fleet, "where jobs run: 64x8 (64 nodes of 8 GPUs), a TOML file of declarations, or openb's node list", "計算機群。64x8（GPU 8 基のノード 64 台）、TOML の宣言ファイル、openb のノード表") \
   X(opt_replay_gpus, "one pool of so many GPUs that are counted, wherever they are", "場所を区別せず数だけで管理する GPU の総数") \
