@@ -14,6 +14,7 @@ OUTSIDE = {
     "net": {"boost/": "", "openssl/": "=net/tls.cc"},
     "store": {"sqlite3.h": "", "sodium.h": ""},
     "operate": {"fmt/": "", "sodium.h": "=operate/backup.cc", "toml++/": "=operate/settings.cc"},
+    "report": {"fmt/": ""},
     "api": {"fmt/": ""},
     "cli": {"CLI/": "", "toml++/": "", "fmt/": ""},
     "app": {"fmt/": ""},
