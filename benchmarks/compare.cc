@@ -1,12 +1,13 @@
 // "What if" for a whole month: every policy that the parts make, up to 24, on the shared Philly
 // month, on all cores of the machine, with the figures of the table.
 
+#include "twin/compare.h"
+
 #include <cstdlib>
 #include <thread>
 
 #include "bench.h"
 #include "input.h"
-#include "twin/compare.h"
 #include "twin/policy.h"
 
 namespace tenbin::bench {
@@ -34,8 +35,7 @@ std::vector<Policy> all_policies() {
 std::vector<Measurement> compare_24_philly(const Options& options) {
   const char* folder = std::getenv("TENBIN_SHARED");  // NOLINT(concurrency-mt-unsafe)
   const std::string shared = folder ? folder : "../shared";
-  auto trace =
-      read_trace(shared + "/traces/philly/philly_jobs_2017-09-04_2017-10-31.csv.gz");
+  auto trace = read_trace(shared + "/traces/philly/philly_jobs_2017-09-04_2017-10-31.csv.gz");
   std::string note = "Philly, submitted in October 2017, 96 nodes of 8 GPUs";
   std::vector<TraceJob> jobs;
   if (trace) {
@@ -62,10 +62,11 @@ std::vector<Measurement> compare_24_philly(const Options& options) {
                          return replay(world, jobs, names, &measure, &control);
                        }});
     }
-    seconds.push_back(1 / per_second(1, [&] {
-      keep(run_all(std::move(tasks), {}, Gpus{768'000}, std::thread::hardware_concurrency(), {})
-               .size());
-    }));
+    seconds.push_back(
+        1 / per_second(1, [&] {
+          keep(run_all(std::move(tasks), {}, Gpus{768'000}, std::thread::hardware_concurrency(), {})
+                   .size());
+        }));
   }
   return {{.name = "compare_24_philly",
            .value = median(std::move(seconds)),

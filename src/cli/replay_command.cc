@@ -1,6 +1,6 @@
-#include <csignal>
 #include <algorithm>
 #include <charconv>
+#include <csignal>
 #include <thread>
 
 #include "cli/commands.h"
@@ -34,7 +34,7 @@ class Interrupt {
  public:
   Interrupt() {
     interrupted = 0;
-    struct sigaction action {};
+    struct sigaction action{};
     action.sa_handler = [](int) { interrupted = 1; };
     action.sa_flags = SA_RESETHAND;
     ::sigaction(SIGINT, &action, &before_int_);
@@ -47,7 +47,7 @@ class Interrupt {
   Interrupt(const Interrupt&) = delete;
 
  private:
-  struct sigaction before_int_ {}, before_term_ {};
+  struct sigaction before_int_{}, before_term_{};
 };
 
 std::optional<std::uint32_t> number_in(std::string_view text, std::uint32_t least,
@@ -285,13 +285,17 @@ void tell_trace(const Context& context, const ReplayTrace& trace) {
     std::string counts;
     for (std::size_t i = 0; i < trace_faults; ++i) {
       if (problems.counts[i] == 0) continue;
-      counts += fmt::format("{}{} ({})", counts.empty() ? "" : japanese ? "、" : ", ",
+      counts += fmt::format("{}{} ({})",
+                            counts.empty() ? ""
+                            : japanese     ? "、"
+                                           : ", ",
                             words(static_cast<TraceFault>(i), japanese), problems.counts[i]);
     }
     context.note(context.say(Phrase::replay_left_out, problems.count(), counts));
     for (std::size_t i = 0; i < std::min<std::size_t>(3, problems.first.size()); ++i) {
       const TraceProblems::Problem& one = problems.first[i];
-      context.note(context.say(Phrase::replay_line, one.line, words(one.fault, japanese), one.text));
+      context.note(
+          context.say(Phrase::replay_line, one.line, words(one.fault, japanese), one.text));
     }
   }
   if (trace.info().without_gpus > 0)
@@ -330,8 +334,8 @@ std::vector<Replayed> run_shown(const Context& context, std::vector<ReplayTask> 
   int ticks = 0;
   const auto each_while = [&](const CompareProgress& p) {
     if (context.around.err_is_terminal && ++ticks > 5) {
-      std::string line = context.say(Phrase::replay_progress, p.done, p.of,
-                                     grouped(std::to_string(p.submitted)));
+      std::string line =
+          context.say(Phrase::replay_progress, p.done, p.of, grouped(std::to_string(p.submitted)));
       if (jobs_each > 0) {
         const double part = static_cast<double>(p.submitted + p.ended) /
                             (2.0 * static_cast<double>(jobs_each) * static_cast<double>(p.of));
@@ -376,8 +380,9 @@ void print_json(const Context& context, const Asking& asking, const std::vector<
 Outcome<int> tell(const Context& context, const Asking& asking, std::vector<Replayed>& all,
                   const std::vector<ReplayPool>& pools, const ReplayNames& names) {
   for (const Replayed& r : all) {
-    if (!r.good) return stop(Exit::failed, "replay_failed",
-                             context.say(Phrase::replay_failed, r.name, r.good.error().what));
+    if (!r.good)
+      return stop(Exit::failed, "replay_failed",
+                  context.say(Phrase::replay_failed, r.name, r.good.error().what));
   }
   if (!asking.starts.empty()) {
     if (auto wrote = write_starts(context, asking.starts, *all[0].measure); !wrote)
@@ -467,7 +472,8 @@ Outcome<int> replay_trace(Context& context, const Asking& asking, FleetFile flee
     if (auto wrote = write_page(context, asking.html, page); !wrote)
       return std::unexpected(wrote.error());
   }
-  ReplayNames names{.users = (*trace)->names().users, .owners = (*trace)->names().owners, .pools = {}};
+  ReplayNames names{
+      .users = (*trace)->names().users, .owners = (*trace)->names().owners, .pools = {}};
   const std::vector<ReplayPool> pools = fleet.fleet.all();
   for (const ReplayPool& pool : pools) names.pools.push_back(pool.name);
   tell_trace(context, **trace);
@@ -476,11 +482,9 @@ Outcome<int> replay_trace(Context& context, const Asking& asking, FleetFile flee
 
 Outcome<int> replay_journal(Context& context, const Asking& asking,
                             const std::optional<FleetFile>& fleet, unsigned threads) {
-  if (!journals())
-    return stop(Exit::failed, "no_journal", context.say(Phrase::replay_no_journal));
-  const auto history = JournalHistory::read([&](const RecordVisit& visit) {
-    return journals()(asking.journal, visit);
-  });
+  if (!journals()) return stop(Exit::failed, "no_journal", context.say(Phrase::replay_no_journal));
+  const auto history = JournalHistory::read(
+      [&](const RecordVisit& visit) { return journals()(asking.journal, visit); });
   if (!history) return stop(Exit::failed, "journal_unreadable", history.error().what);
   const JournalHistory& was = **history;
 
@@ -542,8 +546,7 @@ Outcome<int> replay_journal(Context& context, const Asking& asking,
 
 Outcome<int> replay(Context& context, const Words& words) {
   Asking asking;
-  Options options(*words.command,
-                  "TRACE|--journal STATE --fleet FLEET [--policy P]... [FLAGS]");
+  Options options(*words.command, "TRACE|--journal STATE --fleet FLEET [--policy P]... [FLAGS]");
   options.word("TRACE", asking.trace, Options::Need::optional)
       .value("--fleet", "FILE", asking.fleet, Phrase::opt_replay_fleet)
       .value("--gpus", "N", asking.gpus, Phrase::opt_replay_gpus)
@@ -558,9 +561,7 @@ Outcome<int> replay(Context& context, const Words& words) {
       .flag("--speed", asking.speed, Phrase::opt_replay_speed);
   if (auto parsed = options.parse(context, words); !parsed) return std::unexpected(parsed.error());
   const std::string hint = context.say(Phrase::hint_help, "replay");
-  const auto wrong = [&](const std::string& why) {
-    return stop(Exit::usage, "usage", why, hint);
-  };
+  const auto wrong = [&](const std::string& why) { return stop(Exit::usage, "usage", why, hint); };
   const bool journal = !asking.journal.empty();
   if (journal && !asking.trace.empty()) return wrong(context.say(Phrase::replay_both));
   if (!journal && asking.trace.empty()) return wrong(context.say(Phrase::replay_no_trace));

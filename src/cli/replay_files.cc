@@ -58,7 +58,8 @@ Outcome<Policy> policy_of(const Context& context, JsonValue object, const std::s
       return {};
     }
     std::string all;
-    for (const std::string_view one : enum_names(to)) all += (all.empty() ? "" : ", ") + std::string(one);
+    for (const std::string_view one : enum_names(to))
+      all += (all.empty() ? "" : ", ") + std::string(one);
     return malformed(place + ": " + context.say(Phrase::field_wrong, std::string(key), all));
   };
   if (auto good = take("order", policy.order); !good) return std::unexpected(good.error());
@@ -145,10 +146,11 @@ Outcome<FleetFile> openb_fleet(const Context& context, const std::string& path) 
     }
     file.fleet.pools[at->second].nodes.push_back(node.name);
   }
-  if (file.fleet.pools.empty()) return malformed(path + ": " + context.say(Phrase::replay_no_nodes));
+  if (file.fleet.pools.empty())
+    return malformed(path + ": " + context.say(Phrase::replay_no_nodes));
   if (file.fleet.pools.size() > pools_max) {
-    return malformed(path + ": " + context.say(Phrase::replay_many_classes,
-                                               file.fleet.pools.size(), pools_max));
+    return malformed(path + ": " +
+                     context.say(Phrase::replay_many_classes, file.fleet.pools.size(), pools_max));
   }
   return file;
 }
@@ -183,7 +185,8 @@ Outcome<GivenPolicy> parse_policy(const Context& context, std::string_view text,
   }
   constexpr std::string_view keys[] = {"name", "order", "backfill", "placement", "depth", "seed"};
   const auto complain = [&](const toml::node& node, std::string_view key, const std::string& what) {
-    return malformed(place(node.source()) + context.say(Phrase::field_wrong, std::string(key), what));
+    return malformed(place(node.source()) +
+                     context.say(Phrase::field_wrong, std::string(key), what));
   };
   std::string base = path.substr(path.find_last_of('/') + 1);
   if (base.ends_with(".toml")) base.resize(base.size() - 5);
@@ -195,8 +198,7 @@ Outcome<GivenPolicy> parse_policy(const Context& context, std::string_view text,
     for (const std::string_view key : {"order", "backfill", "placement"}) {
       const toml::node* node = table.get(key);
       if (!node) continue;
-      if (!node->is_string())
-        return complain(*node, key, context.say(Phrase::expected_text));
+      if (!node->is_string()) return complain(*node, key, context.say(Phrase::expected_text));
       out.member(key, *node->value<std::string>());
     }
     out.end_object();
@@ -207,7 +209,8 @@ Outcome<GivenPolicy> parse_policy(const Context& context, std::string_view text,
       std::string all;
       for (const std::string_view one : keys) all += (all.empty() ? "" : " ") + std::string(one);
       std::string why = context.say(Phrase::field_unknown, name, all);
-      if (const std::string meant = nearest(name, std::vector<std::string_view>(std::begin(keys), std::end(keys)));
+      if (const std::string meant =
+              nearest(name, std::vector<std::string_view>(std::begin(keys), std::end(keys)));
           !meant.empty()) {
         why += "; " + context.say(Phrase::hint_meant, meant);
       }
@@ -305,7 +308,7 @@ WholeFile::~WholeFile() {
 }
 
 Outcome<void> WholeFile::open(const Context& context) {
-  struct stat there {};
+  struct stat there{};
   plain_ = ::stat(path_.c_str(), &there) != 0 || S_ISREG(there.st_mode);
   name_ = plain_ ? path_ + ".tmp" + std::to_string(::getpid()) : path_;
   const int create = plain_ ? O_CREAT | O_TRUNC : 0;

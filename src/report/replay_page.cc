@@ -21,8 +21,9 @@ constexpr std::size_t jobs_listed = 8;
 
 constexpr std::array<std::int64_t, 11> size_limits{999,    1'000,  2'000,   4'000,   8'000,  16'000,
                                                    32'000, 64'000, 128'000, 256'000, 512'000};
-constexpr std::array<std::string_view, 12> size_names{
-    "< 1", "1", "2", "3–4", "5–8", "9–16", "17–32", "33–64", "65–128", "129–256", "257–512", "> 512"};
+constexpr std::array<std::string_view, 12> size_names{"< 1",    "1",       "2",       "3–4",
+                                                      "5–8",    "9–16",    "17–32",   "33–64",
+                                                      "65–128", "129–256", "257–512", "> 512"};
 
 std::size_t size_class(Gpus gpus) {
   return static_cast<std::size_t>(std::ranges::lower_bound(size_limits, gpus.count) -
@@ -110,8 +111,7 @@ class Maker {
  private:
   /// The next node in the order of the pools begins here on the axis.
   void put_node(std::int64_t base) {
-    const std::uint64_t id =
-        page_.node_ids.empty() ? nodes_ + 1 : page_.node_ids[nodes_].value;
+    const std::uint64_t id = page_.node_ids.empty() ? nodes_ + 1 : page_.node_ids[nodes_].value;
     ++nodes_;
     if (id > node_bases_.size()) node_bases_.resize(id);
     node_bases_[id - 1] = base;
@@ -139,9 +139,8 @@ class Maker {
       }
     }
     for (const auto& [owner, time] : times) owners_.push_back(owner);
-    std::ranges::stable_sort(owners_, [&](std::uint32_t a, std::uint32_t b) {
-      return times[a] > times[b];
-    });
+    std::ranges::stable_sort(owners_,
+                             [&](std::uint32_t a, std::uint32_t b) { return times[a] > times[b]; });
     if (owners_.size() > owners_shown + 1) {
       owners_.resize(owners_shown);
       others_ = true;
@@ -180,7 +179,8 @@ class Maker {
       out.begin_object().member("n", s.count);
       real(out, "mean", seconds(s.mean));
       out.key("q").begin_array();
-      for (const Span q : {s.p5, s.p25, s.p50, s.p75, s.p95}) out.raw(fmt::format("{:.6g}", seconds(q)));
+      for (const Span q : {s.p5, s.p25, s.p50, s.p75, s.p95})
+        out.raw(fmt::format("{:.6g}", seconds(q)));
       out.end_array().end_object();
     }
     out.end_array();
@@ -252,7 +252,8 @@ class Maker {
       if (jobs[i].started() && jobs[i].pool == pool + 1) by_start.push_back(i);
     }
     std::ranges::stable_sort(by_start, {}, [&](std::uint32_t i) { return jobs[i].start; });
-    std::map<std::int64_t, std::int64_t> free{{bases_[pool], bases_[pool] + page_.pools[pool].gpus().count}};
+    std::map<std::int64_t, std::int64_t> free{
+        {bases_[pool], bases_[pool] + page_.pools[pool].gpus().count}};
     std::multimap<Instant, Piece> running;
     for (const std::uint32_t i : by_start) {
       while (!running.empty() && running.begin()->first <= jobs[i].start) {
@@ -275,7 +276,8 @@ class Maker {
         const std::int64_t part = std::min(need, first->second - first->first);
         const Piece piece{i, first->first, first->first + part};
         pieces.push_back(piece);
-        if (end_of(replay, jobs[i]) > jobs[i].start) running.emplace(end_of(replay, jobs[i]), piece);
+        if (end_of(replay, jobs[i]) > jobs[i].start)
+          running.emplace(end_of(replay, jobs[i]), piece);
         need -= part;
         if (end_of(replay, jobs[i]) <= jobs[i].start) continue;  // it took no time and no room
         const std::int64_t rest = first->second;
@@ -315,13 +317,13 @@ class Maker {
     const std::vector<JobOutcome>& jobs = replay.measure->jobs();
     std::vector<Piece> pieces = pieces_of(replay);
     const bool many = replays_.size() > 8;
-    const auto rows = static_cast<std::size_t>(
-        std::clamp<std::int64_t>(capacity_ / 1'000, 1, many ? 48 : 128));
+    const auto rows =
+        static_cast<std::size_t>(std::clamp<std::int64_t>(capacity_ / 1'000, 1, many ? 48 : 128));
     const std::size_t columns = many ? 200 : 360;
-    const double width = std::max(1.0, static_cast<double>((end_ - begin_).count)) /
-                         static_cast<double>(columns);
-    const double height = static_cast<double>(std::max<std::int64_t>(1, capacity_)) /
-                          static_cast<double>(rows);
+    const double width =
+        std::max(1.0, static_cast<double>((end_ - begin_).count)) / static_cast<double>(columns);
+    const double height =
+        static_cast<double>(std::max<std::int64_t>(1, capacity_)) / static_cast<double>(rows);
     std::vector<double> busy(rows * columns);
     std::vector<double> areas(pieces.size());
     double all_area = 0;
@@ -349,8 +351,8 @@ class Maker {
     }
     std::vector<std::uint8_t> shade;
     for (const double b : busy) {
-      shade.push_back(static_cast<std::uint8_t>(
-          std::clamp(b / (width * height) * 255 + 0.5, 0.0, 255.0)));
+      shade.push_back(
+          static_cast<std::uint8_t>(std::clamp(b / (width * height) * 255 + 0.5, 0.0, 255.0)));
     }
 
     // The largest pieces, in the order of the jobs.
@@ -384,7 +386,8 @@ class Maker {
       out.end_array();
     };
     column("t", [&](const Piece&, const JobOutcome& j) { return units(j.start - begin_); });
-    column("d", [&](const Piece&, const JobOutcome& j) { return units(end_of(replay, j) - j.start); });
+    column("d",
+           [&](const Piece&, const JobOutcome& j) { return units(end_of(replay, j) - j.start); });
     column("w", [&](const Piece&, const JobOutcome& j) { return units(j.wait()); });
     column("y", [&](const Piece& p, const JobOutcome&) { return p.low; });
     column("h", [&](const Piece& p, const JobOutcome&) { return p.high - p.low; });
@@ -451,9 +454,10 @@ class Maker {
       for (std::size_t k = 0; k < count; ++k) {
         if (gain != (changes[k].first < 0)) break;
         const JobOutcome& job = from[changes[k].second];
-        out.begin_object().member("id", job.id).member(
-            "owner",
-            job.owner < page_.owners.size() ? page_.owners[job.owner] : std::to_string(job.owner));
+        out.begin_object()
+            .member("id", job.id)
+            .member("owner", job.owner < page_.owners.size() ? page_.owners[job.owner]
+                                                             : std::to_string(job.owner));
         real(out, "gpus", static_cast<double>(job.gpus.count) / 1'000);
         real(out, "a", seconds(job.wait()));
         real(out, "b", seconds(to[changes[k].second].wait()));
@@ -470,8 +474,8 @@ class Maker {
   std::span<const Replayed> replays_;
   Instant begin_{INT64_MAX}, end_{0};
   std::int64_t unit_ = 1;
-  std::int64_t capacity_ = 0;                       // milli-GPU
-  std::vector<std::int64_t> bases_, node_bases_;    // of pools, of nodes, on the Gantt's axis
+  std::int64_t capacity_ = 0;                     // milli-GPU
+  std::vector<std::int64_t> bases_, node_bases_;  // of pools, of nodes, on the Gantt's axis
   std::size_t nodes_ = 0;
   bool lanes_ = false;
   std::vector<std::uint32_t> owners_;

@@ -12,8 +12,8 @@ namespace tenbin {
 struct ReplayPage {
   std::string title;  // the trace's name
   bool japanese = false;
-  bool dated = false;        // instants are dates
-  bool limits = true;        // the trace has time limits of its own
+  bool dated = false;          // instants are dates
+  bool limits = true;          // the trace has time limits of its own
   std::uint64_t left_out = 0;  // lines that could not be used
   std::vector<ReplayPool> pools;
   std::vector<NodeId> node_ids;  // of the nodes in `pools`, in their order; none: 1, 2, 3 ...

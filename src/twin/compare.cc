@@ -42,7 +42,8 @@ std::vector<Replayed> run_all(std::vector<ReplayTask> tasks, Measure::Wants want
     }
   };
   std::vector<std::jthread> workers;
-  const std::size_t count = std::clamp<std::size_t>(threads, 1, std::max<std::size_t>(1, tasks.size()));
+  const std::size_t count =
+      std::clamp<std::size_t>(threads, 1, std::max<std::size_t>(1, tasks.size()));
   for (std::size_t i = 0; i < count; ++i) workers.emplace_back(work);
 
   std::unique_lock lock(mutex);

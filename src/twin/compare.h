@@ -49,6 +49,8 @@ class ReplayTrace {
   static Result<std::unique_ptr<ReplayTrace>> open(std::string path, TraceOptions options,
                                                    std::size_t held_max, bool alone);
 
+  /// The jobs in memory, or none if each replay reads the file.
+  const Trace* held() const { return held_.get(); }
   /// 0 if it is not known before the end.
   std::uint64_t size() const { return held_ ? held_->jobs.size() : 0; }
   Result<ReplayRun> run(World& world, Measure& measure, ReplayControl& control);

@@ -19,7 +19,8 @@ void note(std::vector<std::string>& names, std::uint64_t at, Text name) {
 
 bool ended_something(const Facts& facts) {
   return std::ranges::any_of(facts.events(), [](const Event& event) {
-    return std::holds_alternative<JobSettled>(event) || std::holds_alternative<AttemptLost>(event) ||
+    return std::holds_alternative<JobSettled>(event) ||
+           std::holds_alternative<AttemptLost>(event) ||
            std::holds_alternative<AttemptFailed>(event);
   });
 }
@@ -101,12 +102,12 @@ Result<std::unique_ptr<JournalHistory>> JournalHistory::read(const RecordReader&
     if (is_fleet(command) || std::holds_alternative<DeclareProvider>(command) ||
         std::holds_alternative<DeclareRegion>(command)) {
       for (const Event& event : facts.events()) {
-        const bool of_fleet =
-            std::holds_alternative<ProviderDeclared>(event) ||
-            std::holds_alternative<RegionDeclared>(event) ||
-            std::holds_alternative<GpuModelSeen>(event) ||
-            std::holds_alternative<PoolDeclared>(event) ||
-            std::holds_alternative<NodeDeclared>(event) || std::holds_alternative<PriceSet>(event);
+        const bool of_fleet = std::holds_alternative<ProviderDeclared>(event) ||
+                              std::holds_alternative<RegionDeclared>(event) ||
+                              std::holds_alternative<GpuModelSeen>(event) ||
+                              std::holds_alternative<PoolDeclared>(event) ||
+                              std::holds_alternative<NodeDeclared>(event) ||
+                              std::holds_alternative<PriceSet>(event);
         if (of_fleet) record(fleet, event, at);
       }
     }
@@ -331,7 +332,10 @@ class JournalReplay {
         ++rows_;
       }
     }
-    for (const Event& event : facts.events()) see(event, now);
+    for (const Event& event : facts.events()) {
+      if (watch_) watch_->happened(world_, event);
+      see(event, now);
+    }
   }
 
   void see(const Event& event, Instant now) {
@@ -339,7 +343,8 @@ class JournalReplay {
       if (submitted_from_ && submitted_from_->ids > 0) map(queued->job.value, 1);
       open(queued->job, queued->project, queued->person, queued->shape, queued->time_limit, now);
     } else if (const auto* array = std::get_if<ArrayQueued>(&event)) {
-      if (submitted_from_ && submitted_from_->ids > 0) map(array->array.value, std::uint64_t{array->tasks} + 1);
+      if (submitted_from_ && submitted_from_->ids > 0)
+        map(array->array.value, std::uint64_t{array->tasks} + 1);
       for (std::uint64_t task = 0; task < array->tasks; ++task) {
         open(JobId{array->array.value + 1 + task}, array->project, array->person, array->shape,
              array->time_limit, now);
@@ -384,8 +389,8 @@ class JournalReplay {
     live.started = now;
     if (watch_) watch_->started(live.row, live.job, started, now);
 
-    // How long this attempt runs. Where nothing is known of its end it was not over, as it was, when
-    // the journal ended.
+    // How long this attempt runs. Where nothing is known of its end it was not over, as it was,
+    // when the journal ended.
     const Instant limit = now + live.job.limit;
     Due due{.at = as_it_was_ ? std::max(limit, history_.records_.back().at) : limit,
             .order = UINT64_MAX,

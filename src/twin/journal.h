@@ -17,8 +17,7 @@
 namespace tenbin {
 
 /// Gives every record of a journal, from the first on, until `visit` returns false.
-using RecordVisit =
-    std::function<bool(std::uint64_t sequence, Instant at, std::string_view body)>;
+using RecordVisit = std::function<bool(std::uint64_t sequence, Instant at, std::string_view body)>;
 using RecordReader = std::function<Result<void>(const RecordVisit& visit)>;
 
 /// What a journal says about how things went, ready to be replayed by any number of threads.
@@ -72,14 +71,14 @@ class JournalHistory {
     std::uint64_t sequence = 0;
     std::uint32_t attempt = 0;
     std::uint64_t entry = 0;  // its record
-    Span ran;    // from the record of its start to that of its end
-    Span ended;  // from the record of its start to when the executor says it ended
+    Span ran;                 // from the record of its start to that of its end
+    Span ended;               // from the record of its start to when the executor says it ended
     EndKind kind = EndKind::lost;
     std::int32_t code = 0;
   };
 
   std::vector<Entry> records_;
-  Facts texts_;  // what the commands point into
+  Facts texts_;                                                     // what the commands point into
   std::unordered_map<std::uint64_t, std::vector<Ending>> endings_;  // by job, in order of attempts
   TraceNames names_;
   std::vector<ReplayPool> pools_;

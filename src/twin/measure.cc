@@ -36,7 +36,9 @@ Spread spread_of(std::vector<std::int64_t>& values) {
   Wide sum = 0;
   for (const std::int64_t value : values) sum += value;
   spread.mean = static_cast<double>(sum) / static_cast<double>(values.size());
-  const auto at = [&](std::size_t per_cent) { return Span{values[values.size() * per_cent / 100]}; };
+  const auto at = [&](std::size_t per_cent) {
+    return Span{values[values.size() * per_cent / 100]};
+  };
   spread.p5 = at(5);
   spread.p25 = at(25);
   spread.p50 = at(50);
@@ -107,9 +109,8 @@ void Measure::ended(std::uint64_t row, const TraceJob& job, const JobSettled& ev
   figures_.last_end = now;
   const std::int64_t jct = (now - job.submit).count;
   jcts_.push_back(jct);
-  slowdowns_ += std::max(1.0, static_cast<double>(jct) /
-                                  static_cast<double>(std::max<std::int64_t>(
-                                      job.runtime.count, 10'000)));
+  slowdowns_ += std::max(1.0, static_cast<double>(jct) / static_cast<double>(std::max<std::int64_t>(
+                                                             job.runtime.count, 10'000)));
   if (!wants_.jobs) return;
   jobs_[row].end = now;
   jobs_[row].how = job.end;
@@ -168,14 +169,13 @@ void Measure::finish(const ReplayRun& run, double seconds) {
   figures_.first_submit = first_.value_or(Instant{});
   figures_.stopped = run.stopped;
   if (run.stopped) figures_.last_end = last_;
-  figures_.makespan =
-      std::max(Span{0}, figures_.last_end - figures_.first_submit);
+  figures_.makespan = std::max(Span{0}, figures_.last_end - figures_.first_submit);
   if (figures_.over == 0 && !run.stopped) figures_.makespan = Span{0};
   figures_.wait = spread_of(waits_);
   figures_.jct = spread_of(jcts_);
   if (figures_.over > 0) figures_.slowdown = slowdowns_ / static_cast<double>(figures_.over);
-  const double area = static_cast<double>(figures_.capacity.count) *
-                      static_cast<double>(figures_.makespan.count);
+  const double area =
+      static_cast<double>(figures_.capacity.count) * static_cast<double>(figures_.makespan.count);
   if (area > 0) {
     figures_.utilisation = static_cast<double>(used_) / area;
     if (wants_.fragmentation) figures_.fragmentation = static_cast<double>(fragmented_) / area;

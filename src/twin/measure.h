@@ -57,7 +57,7 @@ struct Course {
 };
 
 struct Figures {
-  std::uint64_t jobs = 0;     // submitted, the refused ones too
+  std::uint64_t jobs = 0;  // submitted, the refused ones too
   std::uint64_t refused = 0;
   std::map<Reason, std::uint64_t> reasons;
   std::uint64_t started = 0, over = 0;
@@ -65,9 +65,9 @@ struct Figures {
   Spread wait, jct;            // of jobs that started; of jobs that are over: from submit to end
   double slowdown = 0;         // mean bounded slowdown (10 s) of jobs that are over
   Instant first_submit, last_end;
-  Span makespan;               // from the one to the other
+  Span makespan;  // from the one to the other
   Gpus capacity;
-  double utilisation = 0;      // of the capacity over the makespan
+  double utilisation = 0;               // of the capacity over the makespan
   std::optional<double> fragmentation;  // of the capacity, mean over the makespan; see docs/twin.md
   Credits charged;
   std::uint64_t events = 0;
@@ -119,9 +119,9 @@ class Measure final : public ReplayWatch {
   double slowdowns_ = 0;
   Wide used_ = 0;
   std::optional<Instant> first_;
-  Instant last_;             // up to when the areas below are counted
-  Course::Part level_;       // what is used and waits now
-  Wide fragmented_ = 0;      // area
+  Instant last_;         // up to when the areas below are counted
+  Course::Part level_;   // what is used and waits now
+  Wide fragmented_ = 0;  // area
 };
 
 }  // namespace tenbin

@@ -10,8 +10,10 @@ struct Named {
   std::string_view name, order, backfill;
 };
 constexpr std::array all{
-    Named{"fifo", "fifo", "none"},         Named{"sjf", "sjf", "none"},
-    Named{"easy", "fifo", "easy"},         Named{"cons", "fifo", "conservative"},
+    Named{"fifo", "fifo", "none"},
+    Named{"sjf", "sjf", "none"},
+    Named{"easy", "fifo", "easy"},
+    Named{"cons", "fifo", "conservative"},
     Named{"consz", "fifo", "conservative_rebuilt"},
 };
 

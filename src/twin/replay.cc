@@ -257,7 +257,7 @@ Result<ReplayRun> drive(World& world, Jobs& jobs, const TraceNames& names, Told&
       TENBIN_ASSERT(decided.has_value());
       run.events += facts.size();
       ++ended;
-      told.ended(jobs, id, facts, now);
+      told.ended(jobs, id, world, facts, now);
       jobs.over(id);
     }
     while (more && *more && jobs.head().submit == now) {
@@ -289,7 +289,7 @@ Result<ReplayRun> drive(World& world, Jobs& jobs, const TraceNames& names, Told&
     for (const Event& event : facts.events()) {
       if (const JobStarted* started = std::get_if<JobStarted>(&event)) {
         due.push(now + jobs.job(started->job).runtime, started->job);
-        told.started(jobs, *started, now);
+        told.started(jobs, world, event, *started, now);
       }
     }
     told.instant(world, now);
@@ -311,10 +311,10 @@ struct TellStarts {
 
   void submitted(HeldJobs&) {}
   void refused(HeldJobs&, const Refusal&) { ++refused_jobs; }
-  void started(HeldJobs& jobs, const JobStarted& event, Instant now) {
+  void started(HeldJobs& jobs, const World&, const Event&, const JobStarted& event, Instant now) {
     starts[jobs.row(event.job)] = now;
   }
-  void ended(HeldJobs&, JobId, const Facts&, Instant) {}
+  void ended(HeldJobs&, JobId, const World&, const Facts&, Instant) {}
   void instant(World& world, Instant) {
     if (after) after(world);
   }
@@ -323,8 +323,8 @@ struct TellStarts {
 struct TellNobody {
   void submitted(auto&) {}
   void refused(auto&, const Refusal&) {}
-  void started(auto&, const JobStarted&, Instant) {}
-  void ended(auto&, JobId, const Facts&, Instant) {}
+  void started(auto&, const World&, const Event&, const JobStarted&, Instant) {}
+  void ended(auto&, JobId, const World&, const Facts&, Instant) {}
   void instant(World&, Instant) {}
 };
 
@@ -333,11 +333,14 @@ struct TellWatch {
 
   void submitted(auto& jobs) { watch.submitted(jobs.head_row(), jobs.head()); }
   void refused(auto& jobs, const Refusal& why) { watch.refused(jobs.head_row(), jobs.head(), why); }
-  void started(auto& jobs, const JobStarted& event, Instant now) {
+  void started(auto& jobs, const World& world, const Event& any, const JobStarted& event,
+               Instant now) {
+    watch.happened(world, any);
     watch.started(jobs.row(event.job), jobs.job(event.job), event, now);
   }
-  void ended(auto& jobs, JobId id, const Facts& facts, Instant now) {
+  void ended(auto& jobs, JobId id, const World& world, const Facts& facts, Instant now) {
     for (const Event& event : facts.events()) {
+      watch.happened(world, event);
       if (const JobSettled* settled = std::get_if<JobSettled>(&event))
         watch.ended(jobs.row(id), jobs.job(id), *settled, now);
     }
@@ -387,7 +390,8 @@ World replay_world(const ReplayFleet& fleet, const Policy& policy) {
                        .cpus = pool.cpus,
                        .memory = pool.memory,
                        .counted = pool.counted});
-    for (const std::string& node : pool.nodes) set_up(world, start, DeclareNode{node, pool.name, 0});
+    for (const std::string& node : pool.nodes)
+      set_up(world, start, DeclareNode{node, pool.name, 0});
     set_up(world, start, SetPrice{pool.name, pool.gpu_hour, pool.fraction_ppm});
   }
   set_up(world, start, DeclareProgramme{"replay", ""});
@@ -416,7 +420,8 @@ ReplayResult replay(World& world, const std::vector<TraceJob>& jobs, const After
   ReplayResult result;
   result.starts.assign(jobs.size(), never);
   HeldJobs held(jobs, world);
-  const auto run = drive(world, held, {}, TellStarts{result.starts, result.refused, after}, nullptr);
+  const auto run =
+      drive(world, held, {}, TellStarts{result.starts, result.refused, after}, nullptr);
   TENBIN_ASSERT(run.has_value());  // what is in memory can be read
   result.events = run->events;
   result.history = run->history;

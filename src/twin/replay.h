@@ -86,6 +86,9 @@ class ReplayWatch {
   virtual void waits_again(std::uint64_t /*row*/, const TraceJob& /*job*/, Instant /*now*/) {}
   virtual void dropped(std::uint64_t /*row*/, const TraceJob& /*job*/, Instant /*now*/) {}
   virtual void given_limit(std::uint64_t /*row*/) {}
+  /// Every event of a start or an end, when the World has taken it in; before `started` and `ended`
+  /// tell of the same.
+  virtual void happened(const World& /*world*/, const Event& /*event*/) {}
   /// After everything that happened at `now`.
   virtual void instant(const World& /*world*/, Instant /*now*/) {}
 };

@@ -41,7 +41,8 @@ Told write_story(std::uint64_t seed, std::size_t commands, MemoryJournal& journa
     record.hash = last = chain(last, record.sequence, now, record.body);
     REQUIRE(journal.append(std::span(&record, 1), {}).has_value());
     for (const Event& event : facts.events()) {
-      if (const auto* s = std::get_if<JobStarted>(&event)) told.first_starts.emplace(s->job.value, now);
+      if (const auto* s = std::get_if<JobStarted>(&event))
+        told.first_starts.emplace(s->job.value, now);
       told.losses += std::holds_alternative<AttemptLost>(event);
       told.stops += std::holds_alternative<StopRequested>(event);
       told.arrays += std::holds_alternative<ArrayQueued>(event);
@@ -62,8 +63,7 @@ Told write_story(std::uint64_t seed, std::size_t commands, MemoryJournal& journa
 
 RecordReader reader_of(MemoryJournal& journal) {
   return [&](const RecordVisit& visit) {
-    return journal.read(
-        1, [&](const Record& r) { return visit(r.sequence, r.at, r.body); });
+    return journal.read(1, [&](const Record& r) { return visit(r.sequence, r.at, r.body); });
   };
 }
 
@@ -85,7 +85,8 @@ class Starts final : public ReplayWatch {
 }  // namespace
 
 TEST_CASE("a journal replayed as it was decides the same, whatever happened") {
-  const std::uint64_t seeds = std::getenv("TENBIN_LONG") ? 2'000 : 120;  // NOLINT(concurrency-mt-unsafe)
+  const std::uint64_t seeds =
+      std::getenv("TENBIN_LONG") ? 2'000 : 120;  // NOLINT(concurrency-mt-unsafe)
   Told sum;
   for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
     CAPTURE(seed);
@@ -129,8 +130,8 @@ TEST_CASE("a journal under another policy: sound to the end, and nobody is lost"
       for (int again = 0; again < 2; ++again) {
         World world;
         Measure measure({.jobs = true, .places = true, .course = true}, Gpus{100'000});
-        const auto run = (*history)->replay(world, {.policy = Policy{.backfill = backfill}, .fleet = {}},
-                                            &measure, nullptr);
+        const auto run = (*history)->replay(
+            world, {.policy = Policy{.backfill = backfill}, .fleet = {}}, &measure, nullptr);
         REQUIRE(run.has_value());
         measure.finish(*run, 1);
         REQUIRE(broken_promise(world) == "");
@@ -141,14 +142,16 @@ TEST_CASE("a journal under another policy: sound to the end, and nobody is lost"
     }
     World world;
     const auto run = (*history)->replay(
-        world, {.policy = {}, .fleet = ReplayFleet{.kind = PoolKind::nodes, .nodes = 4}}, nullptr, nullptr);
+        world, {.policy = {}, .fleet = ReplayFleet{.kind = PoolKind::nodes, .nodes = 4}}, nullptr,
+        nullptr);
     REQUIRE(run.has_value());
     REQUIRE(broken_promise(world) == "");
     CHECK(world.pools.size() == 1);
   }
 }
 
-TEST_CASE("under another policy a job runs as long as it really did, one without an end its limit") {
+TEST_CASE(
+    "under another policy a job runs as long as it really did, one without an end its limit") {
   MemoryJournal journal;
   World world;
   Hash last;
@@ -171,23 +174,26 @@ TEST_CASE("under another policy a job runs as long as it really did, one without
   give(1'000, SetPolicy{{.backfill = Backfill::none}});
   give(1'000, DeclareProvider{"x", ""});
   give(1'000, DeclareRegion{"x", ""});
-  give(1'000, DeclarePool{.name = "x", .provider = "x", .region = "x", .gpu_model = "x", .gpus_per_node = 4});
+  give(1'000,
+       DeclarePool{
+           .name = "x", .provider = "x", .region = "x", .gpu_model = "x", .gpus_per_node = 4});
   give(1'000, DeclareNode{"n", "x", 0});
   give(1'000, SetPrice{"x", Credits{1'000'000}, 1'000'000});
   give(1'000, DeclareFunder{"f", "", {1'000'000, {'J', 'P', 'Y'}}, Credits{1'000'000}});
   give(1'000, DeclareProgramme{"g", ""});
   give(1'000, DeclareOrganisation{"o", ""});
   give(1'000, DeclareGrant{"g", "", "g", "o"});
-  give(1'000, DeclareLot{"l", "g", "f", {1'000'000, {'J', 'P', 'Y'}}, Instant{0}, Instant{INT32_MAX}, {}});
+  give(1'000,
+       DeclareLot{"l", "g", "f", {1'000'000, {'J', 'P', 'Y'}}, Instant{0}, Instant{INT32_MAX}, {}});
   give(1'000, DeclareProject{"p", "", "o"});
   give(1'000, DeclareAllocation{"a", "g", "p", Credits{1'000'000'000'000}, ""});
-  submit(2'000, 2, 60'000);   // 1: runs 10 s of its minute
-  submit(3'000, 4, 60'000);   // 2: waits for all four
-  submit(4'000, 2, 5'000);    // 3: behind it; EASY lets it pass
+  submit(2'000, 2, 60'000);  // 1: runs 10 s of its minute
+  submit(3'000, 4, 60'000);  // 2: waits for all four
+  submit(4'000, 2, 5'000);   // 3: behind it; EASY lets it pass
   give(12'000, ReportEnd{JobId{1}, 1, EndKind::exited, 0, Instant{12'000}});
-  give(12'000, Schedule{});   // 2 starts
+  give(12'000, Schedule{});  // 2 starts
   give(32'000, ReportEnd{JobId{2}, 1, EndKind::exited, 1, Instant{32'000}});
-  give(32'000, Schedule{});   // 3 starts, and the journal ends before it does
+  give(32'000, Schedule{});  // 3 starts, and the journal ends before it does
 
   const auto history = JournalHistory::read(reader_of(journal));
   REQUIRE(history.has_value());

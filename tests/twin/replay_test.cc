@@ -1,5 +1,5 @@
-// What a replay says of itself: the figures of its table, the course of time, every job; and that it
-// says the same however the jobs come in and however many replays run beside it.
+// What a replay says of itself: the figures of its table, the course of time, every job; and that
+// it says the same however the jobs come in and however many replays run beside it.
 
 #include <doctest/doctest.h>
 
@@ -36,7 +36,9 @@ std::vector<TraceJob> some_jobs(std::uint64_t seed, std::uint64_t count) {
     at += static_cast<std::int64_t>(rng.below(4) == 0 ? 0 : rng.below(90'000));
     TraceJob job{.id = id, .submit = Instant{at}};
     switch (rng.below(4)) {
-      case 0: job.shape = {.gpus = Gpus{static_cast<std::int64_t>(100 + 100 * rng.below(9))}}; break;
+      case 0:
+        job.shape = {.gpus = Gpus{static_cast<std::int64_t>(100 + 100 * rng.below(9))}};
+        break;
       case 1:
         job.shape = {.members = static_cast<std::uint32_t>(1 + rng.below(3)), .gpus = Gpus{8'000}};
         break;
@@ -75,11 +77,17 @@ class Given final : public TraceSource {
   TraceInfo info_;
 };
 
-const ReplayFleet two_classes{
-    .pools = {{.name = "small", .model = "a", .gpus_per_node = 4, .nodes = {"s1", "s2", "s3"},
-               .gpu_hour = Credits{2'000'000}},
-              {.name = "large", .region = "west", .model = "b", .gpus_per_node = 8,
-               .nodes = {"l1", "l2"}, .gpu_hour = Credits{3'000'000}}}};
+const ReplayFleet two_classes{.pools = {{.name = "small",
+                                         .model = "a",
+                                         .gpus_per_node = 4,
+                                         .nodes = {"s1", "s2", "s3"},
+                                         .gpu_hour = Credits{2'000'000}},
+                                        {.name = "large",
+                                         .region = "west",
+                                         .model = "b",
+                                         .gpus_per_node = 8,
+                                         .nodes = {"l1", "l2"},
+                                         .gpu_hour = Credits{3'000'000}}}};
 
 Measure measured(const std::vector<TraceJob>& jobs, const ReplayFleet& fleet, const Policy& policy,
                  std::uint64_t* history = nullptr, bool streamed = false) {
@@ -303,9 +311,12 @@ TEST_CASE("the shared Philly month: FIFO, SJF and EASY within 2 per cent") {
     std::string_view policy;
     double jct, queue;
   };
-  for (const Published& p : {Published{64, "fifo", 179'375, 168'001}, {64, "sjf", 17'196, 5'823},
-                             {64, "easy", 37'920, 26'547}, {96, "fifo", 12'552, 1'179},
-                             {96, "sjf", 11'732, 358}, {96, "easy", 11'764, 390}}) {
+  for (const Published& p : {Published{64, "fifo", 179'375, 168'001},
+                             {64, "sjf", 17'196, 5'823},
+                             {64, "easy", 37'920, 26'547},
+                             {96, "fifo", 12'552, 1'179},
+                             {96, "sjf", 11'732, 358},
+                             {96, "easy", 11'764, 390}}) {
     const auto policy = policy_named(p.policy);
     if (!policy) continue;
     CAPTURE(p.nodes);

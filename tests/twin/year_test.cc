@@ -175,7 +175,8 @@ TEST_CASE("a year of the programme keeps every promise, and statements add up") 
     if (then >= last) break;
     now = then;
     world.lots.each([&](LotId id, const Lot& lot) {
-      if (!lot.expired && lot.expires <= now) ends.push({now, JobId{}, static_cast<std::uint32_t>(id.value)});
+      if (!lot.expired && lot.expires <= now)
+        ends.push({now, JobId{}, static_cast<std::uint32_t>(id.value)});
     });
     while (!ends.empty() && ends.top().at <= now) {
       const End end = ends.top();
@@ -200,15 +201,17 @@ TEST_CASE("a year of the programme keeps every promise, and statements add up") 
       if (what < 90) {
         SubmitJob job{.project = projects[rng.below(4)]};
         const bool fraction = rng.below(3) == 0;
-        job.shape = {.members = fraction ? 1u : 1u + static_cast<std::uint32_t>(rng.below(3)),
-                     .gpus = Gpus{fraction ? 250 : static_cast<std::int64_t>(1 + rng.below(4)) * 1'000}};
+        job.shape = {
+            .members = fraction ? 1u : 1u + static_cast<std::uint32_t>(rng.below(3)),
+            .gpus = Gpus{fraction ? 250 : static_cast<std::int64_t>(1 + rng.below(4)) * 1'000}};
         job.time_limit = Span{static_cast<std::int64_t>(1 + rng.below(24)) * 3'600'000};
         job.tasks = rng.below(20) == 0 ? 1 + static_cast<std::uint32_t>(rng.below(8)) : 1;
         job.retries = static_cast<std::uint32_t>(rng.below(3));
         if (!give(job)) ++refused;
       } else if (what < 96) {
         const std::uint64_t newest = world.jobs.next_id().value;
-        if (give(CancelJob{JobId{newest - 1 - rng.below(std::min<std::uint64_t>(newest - 1, 20))}})) {
+        if (give(CancelJob{
+                JobId{newest - 1 - rng.below(std::min<std::uint64_t>(newest - 1, 20))}})) {
           ++cancelled;
           world.jobs.each([&](JobId id, const Job& job) {
             if (job.state == JobState::stopping) ends.push({now + Span{5'000}, id, job.attempt});
