@@ -74,6 +74,7 @@ Outcome<int> whoami(Context& context, const Words& words);
 
 // What would have happened if.
 Outcome<int> replay(Context& context, const Words& words);
+Outcome<int> pack(Context& context, const Words& words);
 
 // Which service.
 Outcome<int> context_list(Context& context, const Words& words);
