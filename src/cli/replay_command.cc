@@ -441,14 +441,21 @@ Outcome<int> replay_trace(Context& context, const Asking& asking, FleetFile flee
   if (!given) return std::unexpected(given.error());
   if (!asking.starts.empty() && given->size() != 1)
     return stop(Exit::usage, "usage", context.say(Phrase::replay_one_starts));
-  auto trace = ReplayTrace::open(asking.trace, *options, held_max, given->size() == 1);
+  // Fragmentation is that of nodes, for the kinds of jobs that the trace has: it is in memory then.
+  const bool nodes = std::ranges::any_of(
+      fleet.fleet.all(), [](const ReplayPool& pool) { return pool.kind == PoolKind::nodes; });
+  auto trace = ReplayTrace::open(asking.trace, *options, held_max, given->size() == 1 && !nodes);
   if (!trace) return stop(Exit::failed, "trace_unreadable", trace.error().what);
 
+  std::vector<Target> targets;
+  const bool known = nodes && (*trace)->held() && !(*trace)->held()->jobs.empty();
+  if (known) targets = replay_targets(fleet.fleet, *(*trace)->held());
   std::vector<ReplayTask> tasks;
   for (const GivenPolicy& policy : *given) {
     tasks.push_back({policy.name, policy.policy,
                      [&, rules = policy.policy](Measure& measure, ReplayControl& control) {
-                       World world = replay_world(fleet.fleet, rules);
+                       World world = replay_world(fleet.fleet, rules, targets);
+                       if (known) measure.follow(world, targets);
                        return (*trace)->run(world, measure, control);
                      }});
   }

@@ -137,6 +137,13 @@ void Measure::given_limit(std::uint64_t row) {
   if (wants_.jobs) jobs_[row].at_limit = true;
 }
 
+void Measure::happened(const World& world, const Event& event) {
+  if (!fragmentation_) return;
+  pass_time(world.now);  // with what was fragmented until now
+  fragmentation_->after(world, event);
+  level_.fragmented = static_cast<Wide>(fragmentation_->gpus() * 1'000);
+}
+
 void Measure::instant(const World&, Instant) {}
 
 void Measure::pass_time(Instant now) {
@@ -178,7 +185,7 @@ void Measure::finish(const ReplayRun& run, double seconds) {
       static_cast<double>(figures_.capacity.count) * static_cast<double>(figures_.makespan.count);
   if (area > 0) {
     figures_.utilisation = static_cast<double>(used_) / area;
-    if (wants_.fragmentation) figures_.fragmentation = static_cast<double>(fragmented_) / area;
+    if (fragmentation_) figures_.fragmentation = static_cast<double>(fragmented_) / area;
   }
   figures_.events = run.events;
   figures_.history = run.history;

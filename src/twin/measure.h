@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/small_vector.h"
+#include "twin/fragmentation.h"
 #include "twin/replay.h"
 
 // What came of a replay: the figures of its table, the course of time, every job.
@@ -83,9 +84,14 @@ class Measure final : public ReplayWatch {
     bool jobs = false;    // a JobOutcome for each
     bool places = false;  // and where it lay
     bool course = false;
-    bool fragmentation = false;
   };
   Measure(Wants wants, Gpus capacity) : wants_(wants) { figures_.capacity = capacity; }
+
+  /// From now on fragmentation is measured, for these kinds of jobs.
+  void follow(const World& world, std::vector<Target> targets) {
+    fragmentation_.emplace(world, std::move(targets));
+    level_.fragmented = static_cast<Wide>(fragmentation_->gpus() * 1'000);
+  }
 
   void submitted(std::uint64_t row, const TraceJob& job) override;
   void refused(std::uint64_t row, const TraceJob& job, const Refusal& why) override;
@@ -95,6 +101,7 @@ class Measure final : public ReplayWatch {
   void waits_again(std::uint64_t row, const TraceJob& job, Instant now) override;
   void dropped(std::uint64_t row, const TraceJob& job, Instant now) override;
   void given_limit(std::uint64_t row) override;
+  void happened(const World& world, const Event& event) override;
   void instant(const World& world, Instant now) override;
 
   /// After the last instant. What runs or waits still is left as it is.
@@ -119,8 +126,9 @@ class Measure final : public ReplayWatch {
   double slowdowns_ = 0;
   Wide used_ = 0;
   std::optional<Instant> first_;
-  Instant last_;         // up to when the areas below are counted
-  Course::Part level_;   // what is used and waits now
+  Instant last_;        // up to when the areas below are counted
+  Course::Part level_;  // what is used and waits now
+  std::optional<Fragmentation> fragmentation_;
   Wide fragmented_ = 0;  // area
 };
 

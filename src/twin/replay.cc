@@ -8,6 +8,7 @@
 #include "base/table.h"
 #include "core/limits.h"
 #include "core/schedule/schedule.h"
+#include "twin/fragmentation.h"
 
 namespace tenbin {
 
@@ -373,10 +374,30 @@ std::vector<ReplayPool> ReplayFleet::all() const {
   return {one};
 }
 
-World replay_world(const ReplayFleet& fleet, const Policy& policy) {
+std::vector<Target> replay_targets(const ReplayFleet& fleet, const Trace& trace) {
+  // Models get their ids in the order of the pools.
+  std::vector<std::string> models;
+  std::uint32_t largest = 1;
+  for (const ReplayPool& pool : fleet.all()) {
+    if (std::ranges::find(models, pool.model) == models.end()) models.push_back(pool.model);
+    largest = std::max(largest, pool.gpus_per_node);
+  }
+  const bool nameless = models.size() == 1 && models[0] == "gpu";
+  std::vector<GpuModelId> ids;
+  for (const std::string& model : trace.names.models) {
+    const auto at = std::ranges::find(models, model);
+    ids.push_back(nameless ? GpuModelId{1}
+                  : at == models.end()
+                      ? GpuModelId{}
+                      : GpuModelId{static_cast<std::uint64_t>(at - models.begin()) + 1});
+  }
+  return typical_targets(trace.jobs, ids, largest);
+}
+
+World replay_world(const ReplayFleet& fleet, const Policy& policy,
+                   std::span<const Target> targets) {
   World world;
   const Instant start{};
-  set_up(world, start, SetPolicy{policy});
   for (const ReplayPool& pool : fleet.all()) {
     set_up(world, start, DeclareProvider{pool.provider, ""});
     set_up(world, start, DeclareRegion{pool.region, ""});
@@ -394,6 +415,7 @@ World replay_world(const ReplayFleet& fleet, const Policy& policy) {
       set_up(world, start, DeclareNode{node, pool.name, 0});
     set_up(world, start, SetPrice{pool.name, pool.gpu_hour, pool.fraction_ppm});
   }
+  set_up(world, start, SetPolicy{policy, targets});  // targets name models that there are
   set_up(world, start, DeclareProgramme{"replay", ""});
   set_up(world, start, DeclareOrganisation{"replay", ""});
   set_up(world, start, DeclareGrant{"replay", "", "replay", "replay"});

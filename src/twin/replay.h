@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -52,7 +53,13 @@ struct ReplayResult {
 
 /// A World with a fleet at prices and a funder, and no project yet: the driver makes one for each
 /// owner when the owner's first job comes, and gives it more credit whenever it needs some.
-World replay_world(const ReplayFleet& fleet, const Policy& policy);
+/// `targets`: what Placement::fragmentation is to be ready for (see typical_targets).
+World replay_world(const ReplayFleet& fleet, const Policy& policy,
+                   std::span<const Target> targets = {});
+
+/// The kinds of jobs that a trace has, as fragmentation counts them, for a World with this fleet.
+std::vector<Target> replay_targets(const ReplayFleet& fleet, const Trace& trace);
+
 /// The same, with the projects of all owners of `jobs`.
 World replay_world(const std::vector<TraceJob>& jobs, const ReplayFleet& fleet,
                    const Policy& policy);
