@@ -15,6 +15,7 @@ OUTSIDE = {
     "net": {"boost/": "", "openssl/": "=net/tls.cc"},
     "store": {"sqlite3.h": "", "sodium.h": ""},
     "operate": {"fmt/": "", "sodium.h": "=operate/backup.cc"},
+    "report": {"fmt/": ""},
     "api": {"fmt/": ""},
     "cli": {"CLI/": "", "fmt/": ""},
     "app": {"fmt/": ""},

@@ -182,9 +182,13 @@ std::optional<Complaint> read_declaration(std::string_view kind, JsonValue body,
   fields.text("kind", Need::optional);
   if (kind == "policy") {
     const Policy usual;
-    command = SetPolicy{{.order = fields.choice("order", usual.order),
-                         .backfill = fields.choice("backfill", usual.backfill),
-                         .placement = fields.choice("placement", usual.placement)}};
+    command = SetPolicy{
+        {.order = fields.choice("order", usual.order),
+         .backfill = fields.choice("backfill", usual.backfill),
+         .placement = fields.choice("placement", usual.placement),
+         .seed = static_cast<std::uint64_t>(fields.integer("seed", 0, std::int64_t{1} << 53, 0)),
+         .cpu_jobs = fields.flag("cpu_jobs")},
+        {}};
     return fields.finish();
   }
   for (const Kind& k : kinds) {

@@ -26,6 +26,14 @@ JsonValue Fields::take(std::string_view name, Need need) {
   return value;
 }
 
+bool Fields::flag(std::string_view name) {
+  const JsonValue value = take(name, Need::optional);
+  if (!value.exists()) return false;
+  const auto flag = value.boolean();
+  if (!flag) complain(name, "expected true or false", "true か false を指定してください");
+  return flag.value_or(false);
+}
+
 JsonValue Fields::object(std::string_view name, Need need) {
   return take(name, need);
 }

@@ -43,6 +43,7 @@ class Fields {
     complain(name, "expected one of " + list, list + " のいずれかを指定してください");
     return otherwise;
   }
+  bool flag(std::string_view name);                    // false if it is not there
   JsonValue object(std::string_view name, Need need);  // any value, for others to read
   bool has(std::string_view name) const {
     return object_[name].exists() && !object_[name].is_null();

@@ -81,14 +81,6 @@ std::span<const Label> read_labels(Fields& f, Arena& arena) {
   return arena.list<Label>(labels);
 }
 
-bool read_flag(Fields& f, std::string_view name) {
-  const JsonValue value = f.object(name, Need::optional);
-  if (!value.exists()) return false;
-  const auto flag = value.boolean();
-  if (!flag) f.complain(name, "expected true or false", "true か false を指定してください");
-  return flag.value_or(false);
-}
-
 }  // namespace
 
 std::optional<JobState> live_state(const World& world, JobId id) {
@@ -121,7 +113,7 @@ std::optional<Complaint> read_job(JsonValue body, Arena& arena, SubmitJob& c,
   c.tasks = static_cast<std::uint32_t>(f.integer("tasks", 1, UINT32_MAX, 1));
   c.tasks_at_once = static_cast<std::uint32_t>(f.integer("tasks_at_once", 1, UINT32_MAX, 0));
   c.after = read_after(f, arena);
-  c.hold = read_flag(f, "hold");
+  c.hold = f.flag("hold");
   c.retries = static_cast<std::uint32_t>(f.integer("retries", 0, UINT32_MAX, 0));
   c.labels = read_labels(f, arena);
   if (const JsonValue spec = f.object("run", run); spec.exists()) {

@@ -353,6 +353,8 @@ void Api::list(const CallPtr& call, std::string_view kind) {
           .member("order", name_of(world.policy.order))
           .member("backfill", name_of(world.policy.backfill))
           .member("placement", name_of(world.policy.placement))
+          .member("seed", world.policy.seed)
+          .member("cpu_jobs", world.policy.cpu_jobs)
           .end_object();
     } else if (kind == "member") {
       // A page is whole programmes, then whole projects, until it is full.

@@ -24,5 +24,6 @@ int main(int argc, char** argv) {
         tenbin::backup_manual},
        {"restore", "make a state folder of a backup, verified before use",
         "バックアップを検証して新しい状態フォルダーを作る", tenbin::restore_state,
-        tenbin::restore_manual}});
+        tenbin::restore_manual}},
+      tenbin::read_journal);
 }

@@ -1,9 +1,12 @@
 #pragma once
 
+#include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/error.h"
+#include "base/quantity.h"
 
 namespace tenbin {
 
@@ -34,5 +37,11 @@ std::string config_path(const std::string& asked);
 Result<std::string> read_config(const std::string& path);
 /// The state folder that `serve` would take without a flag: of the settings file, else the default.
 std::string configured_state_folder(const std::string& config);
+
+/// Gives the records of a state folder's journal (empty: that of the settings) to `visit`, while a
+/// service may be writing it.
+Result<void> read_journal(const std::string& state,
+                          const std::function<bool(std::uint64_t sequence, Instant at,
+                                                   std::string_view body)>& visit);
 
 }  // namespace tenbin

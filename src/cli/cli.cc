@@ -14,6 +14,7 @@
 #include "cli/completion.h"
 #include "cli/context.h"
 #include "cli/help.h"
+#include "cli/replay_files.h"
 #include "cli/width.h"
 #include "codec/json.h"
 
@@ -96,6 +97,8 @@ constexpr Command all_commands[] = {
     {"trace sample", Group::twin, Phrase::trace_sample_about, trace_sample},
     {"trace filter", Group::twin, Phrase::trace_filter_about, trace_filter},
     {"trace generate", Group::twin, Phrase::trace_generate_about, trace_generate},
+    {"replay", Group::twin, Phrase::replay_about, replay},
+    {"pack", Group::twin, Phrase::pack_about, pack},
     {"context list", Group::tool, Phrase::context_list_about, context_list},
     {"context show", Group::tool, Phrase::context_show_about, context_show},
     {"context add", Group::tool, Phrase::context_add_about, context_add},
@@ -328,7 +331,8 @@ int run_cli(const Surroundings& around, const std::vector<std::string>& typed,
   return code(why.exit);
 }
 
-int run_cli(int argc, char** argv, const Extras& extras) {
+int run_cli(int argc, char** argv, const Extras& extras, const JournalReader& journal) {
+  use_journals(journal);
   bool broken = false;  // what was printed could not be written
   const Surroundings around{
       .variable =

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/error.h"
 #include "cli/surroundings.h"
 
 namespace tenbin::cli {
@@ -17,9 +18,15 @@ struct ExtraCommand {
   std::function<std::string()> manual = {};  // what its --help prints; empty: it has no page
 };
 
+/// Gives every record of the journal in a state folder to `visit`, until it returns false.
+using JournalReader = std::function<Result<void>(
+    const std::string& state,
+    const std::function<bool(std::uint64_t sequence, Instant at, std::string_view body)>& visit)>;
+
 /// The `tenbin` command: everything that talks to a service through its REST API, and the help.
 /// Gives the exit code; `tenbin help exit-codes` is their table.
-int run_cli(int argc, char** argv, const std::vector<ExtraCommand>& extra = {});
+int run_cli(int argc, char** argv, const std::vector<ExtraCommand>& extra = {},
+            const JournalReader& journal = {});
 
 /// The same for a test; `words` are without the program's name.
 int run_cli(const Surroundings& around, const std::vector<std::string>& words,

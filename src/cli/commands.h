@@ -72,6 +72,10 @@ Outcome<int> token_list(Context& context, const Words& words);
 Outcome<int> token_revoke(Context& context, const Words& words);
 Outcome<int> whoami(Context& context, const Words& words);
 
+// What would have happened if.
+Outcome<int> replay(Context& context, const Words& words);
+Outcome<int> pack(Context& context, const Words& words);
+
 // Which service.
 Outcome<int> context_list(Context& context, const Words& words);
 Outcome<int> context_show(Context& context, const Words& words);

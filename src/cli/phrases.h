@@ -6,6 +6,8 @@
 
 #include "cli/job_phrases.h"
 #include "cli/trace_phrases.h"
+#include "cli/replay_phrases.h"
+#include "cli/pack_phrases.h"
 
 // Every text that the command line shows, in both languages on the same line. What the service says
 // comes from the service.
@@ -257,6 +259,7 @@ enum class Language : std::uint8_t { english, japanese };
   X(group_fleet, "Fleet:", "計算機群:") \
   X(group_setup, "Programmes, grants and projects:", "プログラム・助成・プロジェクト:") \
   X(group_people, "People:", "利用者:") \
+  X(group_twin, "What would happen:", "シミュレーション:") \
   X(group_service, "Running a service:", "サービスの運用:") \
   X(group_tool, "This tool:", "このコマンド:") \
   X(help_topics, "Topics:", "項目:") \
@@ -447,6 +450,8 @@ enum class Language : std::uint8_t { english, japanese };
 enum class Phrase : std::uint16_t {
   TENBIN_PHRASES(TENBIN_PHRASE_NAME) TENBIN_JOB_PHRASES(TENBIN_PHRASE_NAME)
       TENBIN_TRACE_PHRASES(TENBIN_PHRASE_NAME)
+      TENBIN_REPLAY_PHRASES(TENBIN_PHRASE_NAME)
+      TENBIN_PACK_PHRASES(TENBIN_PHRASE_NAME)
 };
 #undef TENBIN_PHRASE_NAME
 
@@ -457,7 +462,9 @@ struct PhraseText {
 #define TENBIN_PHRASE_TEXT(name, english, japanese) PhraseText{english, japanese},
 inline constexpr auto phrase_table = std::to_array<PhraseText>(
     {TENBIN_PHRASES(TENBIN_PHRASE_TEXT) TENBIN_JOB_PHRASES(TENBIN_PHRASE_TEXT)
-         TENBIN_TRACE_PHRASES(TENBIN_PHRASE_TEXT)});
+         TENBIN_TRACE_PHRASES(TENBIN_PHRASE_TEXT)
+         TENBIN_REPLAY_PHRASES(TENBIN_PHRASE_TEXT)
+         TENBIN_PACK_PHRASES(TENBIN_PHRASE_TEXT)});
 #undef TENBIN_PHRASE_TEXT
 
 constexpr std::string_view text_of(Phrase phrase, Language language) {

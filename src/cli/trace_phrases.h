@@ -4,7 +4,6 @@
 
 // clang-format off
 #define TENBIN_TRACE_PHRASES(X) \
-  X(group_twin, "What would happen:", "シミュレーション:") \
   X(trace_info_about, "Say what is in a trace: jobs, sizes, times, users, and what was left out", "トレースの内容（ジョブ数、規模、時間、利用者、除いた行）を表示します") \
   X(trace_convert_about, "Write a trace in another form", "トレースを別の形式で書き出します") \
   X(trace_sample_about, "Take a part of a trace by chance, the same part for the same seed", "トレースから無作為に一部を取り出します（同じ seed なら同じ結果）") \

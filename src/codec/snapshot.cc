@@ -8,6 +8,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "core/fleet/fragment.h"
 #include "core/jobs/line.h"
 #include "core/jobs/tasks.h"
 
@@ -270,6 +271,7 @@ void each_part(W& world, Visit&& visit) {
   visit(world.history);
   visit(world.epoch);
   visit(world.policy);
+  visit(world.targets);
   visit(world.accounts);
   visit(world.funders);
   visit(world.programmes);
@@ -373,7 +375,8 @@ class References {
         job.labels.size() > labels_max || !between(Credits{0}, job.charged, credits_max)) {
       return false;
     }
-    if (job.shape.members < 1 || job.shape.members > members_max || job.shape.gpus <= Gpus{0} ||
+    if (job.shape.members < 1 || job.shape.members > members_max || job.shape.gpus < Gpus{0} ||
+        (job.shape.gpus == Gpus{0} && job.shape.cpus <= Cpus{0}) ||
         job.shape.gpus.count > gpus_max.count / job.shape.members || job.limit <= Span{0} ||
         job.limit > time_limit_max || job.started < instant_min || job.started > instant_max) {
       return false;
@@ -405,8 +408,9 @@ class References {
     if (pool.kind == PoolKind::counted) return job.slices.empty();
     return !job.slices.empty() && std::ranges::all_of(job.slices, [&](const Slice& slice) {
       return there(world_.nodes, slice.node) && world_.nodes.at(slice.node).pool == job.pool &&
-             slice.mask != 0 && std::uint64_t{slice.mask} >> pool.gpus_per_node == 0 &&
-             slice.milli < 1'000 && (slice.milli == 0 || std::has_single_bit(slice.mask));
+             (slice.mask != 0 || job.shape.gpus == Gpus{0}) &&
+             std::uint64_t{slice.mask} >> pool.gpus_per_node == 0 && slice.milli < 1'000 &&
+             (slice.milli == 0 || std::has_single_bit(slice.mask));
     });
   }
   const World& world_;
@@ -584,7 +588,8 @@ Result<World> decode_world(std::string_view bytes) {
 
   const References references(world);
   bool hold = world.now >= instant_min && world.pools.size() <= pools_max &&
-              world.regions.size() <= regions_max && world.models.size() <= gpu_models_max;
+              world.regions.size() <= regions_max && world.models.size() <= gpu_models_max &&
+              valid_targets(world.targets, UINT64_MAX);
   each_part(world, [&](const auto& part) {
     if constexpr (requires { part.each([](auto, const auto&) {}); }) {
       part.each([&](auto, const auto& row) { hold = hold && references.hold(row); });

@@ -177,7 +177,8 @@ struct ReportEnd {  // the driver, from an executor
 
 struct SetPolicy {
   Policy policy;
-  TENBIN_FIELDS(policy)
+  std::span<const Target> targets;  // for Placement::fragmentation
+  TENBIN_FIELDS(policy, targets)
 };
 struct OpenEpoch {  // one for each start of the service
   TENBIN_FIELDS()

@@ -326,7 +326,8 @@ struct JobSettled {
 
 struct PolicySet {
   Policy policy;
-  TENBIN_FIELDS(policy)
+  std::span<const Target> targets;
+  TENBIN_FIELDS(policy, targets)
 };
 struct EpochOpened {
   std::uint64_t epoch = 0;

@@ -27,6 +27,8 @@ constexpr std::uint32_t attempts_max =
     20;  // a job that is lost so often takes its node down itself
 constexpr std::uint32_t gpus_per_node_max = 32;
 constexpr std::uint64_t pools_max = 64, regions_max = 64, gpu_models_max = 64;
+constexpr std::size_t targets_max = 256;  // kinds of jobs to be ready for
+constexpr std::uint32_t target_weight_max = 1'000'000;
 constexpr Cpus cpus_max{1'000'000'000};
 constexpr Memory memory_max{1'000'000'000};
 constexpr std::size_t name_bytes_max = 64, title_bytes_max = 400;

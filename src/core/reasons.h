@@ -237,7 +237,10 @@ constexpr auto enum_names(Thing) {
   X(expiry_past, (instant), "an expiry can be moved to no earlier than now, {0}",                  \
     "期限を現在（{0}）より前にすることはできません")                                               \
   X(token_read_only, (none), "this token may only look; use one that is not read-only",            \
-    "このトークンは閲覧専用です。閲覧専用でないトークンを使ってください")
+    "このトークンは閲覧専用です。閲覧専用でないトークンを使ってください")                          \
+  X(targets_invalid, (number, number),                                                             \
+    "at most {0} targets, each with a weight of 1 to {1} and a shape that one node could have",    \
+    "ターゲットは {0} 個までで、それぞれ重み 1～{1} と、1 ノードに収まる形が必要です")
 
 #define TENBIN_REASON_NAME(name, figures, english, japanese) name,
 enum class Reason : std::uint16_t { TENBIN_REASONS(TENBIN_REASON_NAME) };

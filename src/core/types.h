@@ -148,10 +148,19 @@ constexpr auto enum_names(Backfill) {
   return std::array<std::string_view, 2>{"none", "easy"};
 }
 
-/// Which nodes a job is given among those that have room.
-enum class Placement : std::uint8_t { best_fit };
+/// Which nodes a job is given among those that have room (core/fleet/score.h has the definitions).
+enum class Placement : std::uint8_t {
+  best_fit,       // in the first pool with room: the fewest free GPUs
+  random,         // any
+  dot_product,    // where what is free is least like what is asked for
+  clustering,     // beside jobs of the same size
+  packing,        // shared GPUs first, then used nodes
+  fragmentation,  // where the least becomes useless to the jobs to come
+  tightest,       // the fewest GPUs and CPUs left
+};
 constexpr auto enum_names(Placement) {
-  return std::array<std::string_view, 1>{"best_fit"};
+  return std::array<std::string_view, 7>{"best_fit", "random",        "dot_product", "clustering",
+                                         "packing",  "fragmentation", "tightest"};
 }
 
 /// How the queue is served: the parts combine freely.
@@ -159,9 +168,23 @@ struct Policy {
   QueueOrder order = QueueOrder::fifo;
   Backfill backfill = Backfill::easy;
   Placement placement = Placement::best_fit;
+  std::uint64_t seed = 0;  // of Placement::random
+  bool cpu_jobs = false;   // jobs that ask for CPUs and no GPU are taken; they cost nothing
 
   constexpr auto operator<=>(const Policy&) const = default;
-  TENBIN_FIELDS(order, backfill, placement)
+  TENBIN_FIELDS(order, backfill, placement, seed, cpu_jobs)
+};
+
+/// A kind of job to be ready for, and how common it is: one member of it, as it lies on one node.
+struct Target {
+  Gpus gpus;  // below 1000 a fraction of one GPU; 0: it wants none
+  Cpus cpus;
+  Memory memory;
+  std::uint64_t models = 0;  // bits of GpuModelId; 0: any
+  std::uint32_t weight = 0;
+
+  constexpr auto operator<=>(const Target&) const = default;
+  TENBIN_FIELDS(gpus, cpus, memory, models, weight)
 };
 
 /// When a job that comes after another may start.

@@ -168,6 +168,7 @@ void name_rows(World::Index::Names<IdType>& names, const Table<IdType, Row>& row
 
 void reindex(World& world) {
   World::Index& index = world.index;
+  index.placements.forget();
   name_rows(index.funders, world.funders);
   name_rows(index.programmes, world.programmes);
   name_rows(index.organisations, world.organisations);

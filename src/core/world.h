@@ -14,6 +14,7 @@
 #include "core/commands.h"
 #include "core/facts.h"
 #include "core/fleet/fleet.h"
+#include "core/fleet/placement_memo.h"
 #include "core/jobs/outcomes.h"
 #include "core/ledger/ledger.h"
 #include "core/requests.h"
@@ -178,6 +179,7 @@ struct Affairs {
   std::uint64_t history = 0;  // digest of all events so far, in order
   std::uint64_t epoch = 0;
   Policy policy;
+  std::vector<Target> targets;  // kinds of jobs that placement is to be ready for
 
   Accounts accounts;
   Table<FunderId, Funder> funders;
@@ -232,6 +234,7 @@ struct Affairs {
     // could let one of them start. Only ever a short cut: a pass would refuse them again.
     JobId rested;
     bool some_lot_expired = false;
+    PlacementMemo placements;
   } index;
 };
 

@@ -307,7 +307,7 @@ def story(admin, service):
         listed = call(admin, "list" + kind + "s").json["items"]
         check(one in listed, f"get{kind}: as in the list")
     call(admin, "listMembers", query={"project": "one", "person": "sato"})
-    check(call(admin, "listPolicies").json["items"] == [{"order": "fifo", "backfill": "easy", "placement": "best_fit"}], "listPolicies")
+    check(call(admin, "listPolicies").json["items"] == [{"order": "fifo", "backfill": "easy", "placement": "best_fit", "seed": 0, "cpu_jobs": False}], "listPolicies")
     call(admin, "declarePrice", body={"pool": "q", "gpu_hour": "4"})
     prices = call(admin, "listPoolPrices", {"name": "q"}).json["items"]
     check([p["gpu_hour"] for p in prices] == ["4", "3.5"] and [p["in_force"] for p in prices] == [True, False],

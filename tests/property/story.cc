@@ -45,8 +45,9 @@ std::span<const Text> Story::any_names(const char* kind, std::uint64_t count,
 }
 
 void Story::found() {
-  founding_.emplace_back(
-      SetPolicy{{.backfill = dice_.percent(30) ? Backfill::none : Backfill::easy}});
+  SetPolicy policy = any_policy();
+  policy.policy.backfill = dice_.percent(30) ? Backfill::none : Backfill::easy;
+  founding_.emplace_back(policy);
   founding_.emplace_back(DeclareProvider{"provider0", "a provider"});
   for (std::uint64_t r = 0; r < regions; ++r)
     founding_.emplace_back(DeclareRegion{name("region", r), ""});
@@ -103,6 +104,26 @@ DeclareLot Story::any_lot(std::uint64_t number, Instant now) {
           .regions = dice_.percent(50) ? any_names("region", regions, 2) : std::span<const Text>{}};
 }
 
+SetPolicy Story::any_policy() {
+  SetPolicy command{{.backfill = static_cast<Backfill>(dice_.below(2)),
+                     .seed = dice_.below(3),
+                     .cpu_jobs = dice_.percent(50)},
+                    {}};
+  if (dice_.percent(60))
+    command.policy.placement = static_cast<Placement>(dice_.below(enum_names(Placement{}).size()));
+  if (dice_.percent(30)) {
+    const std::span<Target> targets = arena_.make<Target>(dice_.between(1, 4));
+    for (Target& target : targets) {
+      target = {.gpus = Gpus{static_cast<std::int64_t>(dice_.percent(50) ? dice_.below(9) * 1'000
+                                                                         : dice_.below(1'000))},
+                .cpus = Cpus{static_cast<std::int64_t>(dice_.below(3)) * 4'000},
+                .weight = static_cast<std::uint32_t>(dice_.between(dice_.percent(3) ? 0 : 1, 9))};
+    }
+    command.targets = targets;
+  }
+  return command;
+}
+
 DeclarePool Story::any_pool(std::uint64_t number) {
   DeclarePool pool{.name = name("pool", number),
                    .provider = "provider0",
@@ -139,6 +160,10 @@ SubmitJob Story::any_job(const World& world) {
                                                                     : dice_.between(1, 999))};
   }
   if (dice_.percent(15)) shape.cpus = Cpus{static_cast<std::int64_t>(dice_.below(20'000))};
+  if (shape.packing == Packing::members && dice_.percent(5)) {  // CPUs alone
+    shape.gpus = {};
+    shape.cpus = Cpus{static_cast<std::int64_t>(dice_.between(1, 4)) * 1'000};
+  }
   if (dice_.percent(15)) shape.memory = Memory{static_cast<std::int64_t>(dice_.below(100'000))};
   job.time_limit = Span{static_cast<std::int64_t>(dice_.between(1, 12)) * 10 * minute};
   if (dice_.percent(30)) job.models = any_names("model", models, 2);
@@ -333,7 +358,7 @@ Command Story::any_command(const World& world, Instant now) {
         any_name("pool", pools), Credits{static_cast<std::int64_t>(dice_.below(6) * 500'003) - 1},
         dice_.percent(90) ? 1'000'000u : static_cast<std::uint32_t>(dice_.below(12'000'000))};
   }
-  if (pick < 90) return SetPolicy{{.backfill = static_cast<Backfill>(dice_.below(2))}};
+  if (pick < 90) return any_policy();
   if (pick < 91) return OpenEpoch{};
   if (pick < 92) return ForgetRequests{};
   if (pick < 93) return DeclareRegion{any_name("region", regions), ""};

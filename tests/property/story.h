@@ -48,6 +48,7 @@ class Story {
   std::span<const Text> any_names(const char* kind, std::uint64_t count, std::uint64_t at_most);
   void found();
   DeclareLot any_lot(std::uint64_t number, Instant now);
+  SetPolicy any_policy();
   DeclarePool any_pool(std::uint64_t number);
   SubmitJob any_job(const World& world);
   Command any_change(const World& world, Instant now);

@@ -73,6 +73,7 @@ void evolve(World& world, const PoolDeclared& e, Instant) {
   const PoolId id = world.pools.add(std::move(pool));
   TENBIN_ASSERT(id == e.pool);
   world.index.pools.emplace(e.name, id);
+  world.index.placements.forget();
 }
 
 }  // namespace tenbin

@@ -41,6 +41,7 @@ class Search {
 
   // `members` nodes with `gpus` each, on nodes of their own.
   bool members(std::uint32_t members, Gpus gpus) {
+    if (gpus == Gpus{0}) return bare(members);
     return gpus.count < 1'000 ? fractions(members, static_cast<std::uint32_t>(gpus.count))
                               : whole(members, static_cast<std::uint32_t>(gpus.count / 1'000));
   }
@@ -73,6 +74,19 @@ class Search {
         const Node& node = world_.nodes.at(id);
         if (!usable(node, id)) continue;
         slices_.push_back({id, f == gpus ? node.free_mask : lowest(node.free_mask, gpus), 0});
+        if (--wanted == 0) return true;
+      }
+    }
+    return false;
+  }
+
+  // Members that want no GPU go where the fewest are free.
+  bool bare(std::uint32_t wanted) {
+    for (const PositionSet& nodes : pool_.by_whole) {
+      for (std::size_t p = nodes.next(0); p != PositionSet::none; p = nodes.next(p + 1)) {
+        const NodeId id = pool_.nodes[p];
+        if (!usable(world_.nodes.at(id), id)) continue;
+        slices_.push_back({id, 0, 0});
         if (--wanted == 0) return true;
       }
     }
@@ -295,6 +309,7 @@ void join_pool(World& world, NodeId id) {
   for (auto& by_position : pool.emptied) by_position.push_back(INT64_MIN);
   if (world.policy.backfill != Backfill::none) keep_emptied(pool, node);
   list_node(pool, node);
+  world.index.placements.forget();
 }
 
 void set_state(World& world, NodeId id, NodeState state) {
@@ -305,6 +320,7 @@ void set_state(World& world, NodeId id, NodeState state) {
     node.state = state;
   }
   if (world.policy.backfill != Backfill::none) keep_emptied(pool, node);
+  world.index.placements.changed(id);
 }
 
 void take(World& world, Pool& pool, const Job& job) {
@@ -376,6 +392,7 @@ void occupy(World& world, JobId id, Job& job) {
   pool.running.push_back(id);
   take(world, pool, job);
   if (world.policy.backfill != Backfill::none) add_end(world, pool, id, job);
+  world.index.placements.came(job);
 }
 
 void leave(World& world, JobId id, Job& job) {
@@ -387,6 +404,7 @@ void leave(World& world, JobId id, Job& job) {
   pool.running.pop_back();
   give_back(world, pool, job);
   if (world.policy.backfill != Backfill::none) remove_end(world, pool, id, job);
+  world.index.placements.went(job);
 }
 
 void keep_ends(World& world, Pool& pool) {

@@ -17,14 +17,16 @@ namespace tenbin {
 
 namespace {
 
-std::optional<Refusal> check_shape(const SubmitJob& c) {
+std::optional<Refusal> check_shape(const Policy& policy, const SubmitJob& c) {
   const Shape& s = c.shape;
   if (s.members < 1 || s.members > members_max || (s.packing == Packing::count && s.members != 1)) {
     return refuse(Reason::members_invalid, members_max);
   }
   if (c.tasks < 1 || c.tasks > tasks_max) return refuse(Reason::tasks_invalid, tasks_max);
   if (c.tasks == 1 && c.tasks_at_once > 0) return refuse(Reason::tasks_at_once_invalid);
-  if (s.gpus <= Gpus{0}) return refuse(Reason::gpus_must_be_positive);
+  const bool cpus_alone =
+      policy.cpu_jobs && s.gpus == Gpus{0} && s.cpus > Cpus{0} && s.packing == Packing::members;
+  if (s.gpus <= Gpus{0} && !cpus_alone) return refuse(Reason::gpus_must_be_positive);
   if (s.gpus.count > 1'000 && s.gpus.count % 1'000 != 0)
     return refuse(Reason::gpus_not_whole, s.gpus.count);
   if (s.gpus > gpus_max || Wide{s.gpus.count} * s.members > gpus_max.count) {
@@ -187,7 +189,7 @@ Decision decide(const World& world, const Asked& asked, const SubmitJob& c, Inst
                 Facts& facts) {
   const ProjectId project = find_name(world.index.projects, c.project);
   if (!project) return std::unexpected(refuse(Reason::unknown_project));
-  if (const auto refused = check_shape(c)) return std::unexpected(*refused);
+  if (const auto refused = check_shape(world.policy, c)) return std::unexpected(*refused);
   const bool conditional =
       !c.after.empty() || c.hold || c.retries > 0 || !c.labels.empty();  // most are not
   if (conditional) {

@@ -28,6 +28,7 @@ class Emptying {
   bool takes(const Shape& shape, Gpus gpus) const {
     if (counts_cpus_ && cpus_ < shape.cpus) return false;
     if (counts_memory_ && memory_ < shape.memory) return false;
+    if (gpus == Gpus{0}) return true;
     if (gpus.count >= 1'000) return whole_ * 1'000 >= gpus.count;
     if (whole_ > 0) return true;
     return std::ranges::any_of(partial_,

@@ -6,6 +6,7 @@
 #include <optional>
 #include <utility>
 
+#include "core/fleet/placement.h"
 #include "core/fleet/price.h"
 #include "core/fleet/room.h"
 #include "core/handlers.h"
@@ -30,6 +31,11 @@ struct Option {
   PoolId pool;
   Rate rate;
   Credits cost;  // up to the job's limit
+  PlaceScore place;
+
+  bool before(const Option& other) const {
+    return rate != other.rate ? rate < other.rate : place.better_than(other.place);
+  }
 };
 
 /// Counts how often room has come back in `pools`.
@@ -73,7 +79,8 @@ Credit credit_for(const World& world, const Job& job, const Pool& pool, Credits 
 
 class Pass {
  public:
-  Pass(const World& world, Instant now, Facts& facts) : world_(world), now_(now), facts_(facts) {}
+  Pass(const World& world, PlacementMemo& memo, Instant now, Facts& facts)
+      : world_(world), memo_(memo), now_(now), facts_(facts) {}
 
   /// Jobs up to this one would be refused if they were looked at.
   void refused_up_to(JobId job) { refused_ = job; }
@@ -219,17 +226,18 @@ class Pass {
     return Gpus{pool.partial.empty() ? 0 : std::get<0>(*pool.partial.rbegin())};
   }
 
-  bool room_in(const Pool& pool, const Job& job, bool is_open) {
-    if (is_open) return find_room(world_, pool, job.shape, {}, slices_);
+  // Fills slices_ and place_.
+  bool room_in(const Pool& pool, JobId id, const Job& job, bool is_open) {
+    const auto room = [&](std::span<const NodeId> avoid) {
+      return place(world_, memo_, pool, job.shape, {id, job.attempt + 1}, avoid, slices_, place_);
+    };
+    if (is_open) return room({});
     const Promise& promise = pool.promise;
     const bool ends_before = promise.at == never || now_ + job.limit <= promise.at;
     if (pool.kind == PoolKind::counted) {
-      return (ends_before || job.shape.all_gpus() <= promise.spare) &&
-             find_room(world_, pool, job.shape, {}, slices_);
+      return (ends_before || job.shape.all_gpus() <= promise.spare) && room({});
     }
-    return find_room(
-        world_, pool, job.shape,
-        ends_before ? std::span<const NodeId>{} : std::span<const NodeId>{promise.nodes}, slices_);
+    return room(ends_before ? std::span<const NodeId>{} : std::span<const NodeId>{promise.nodes});
   }
 
   Rate rate_in(const Pool& pool, const Job& job) const {
@@ -243,21 +251,22 @@ class Pass {
     return *forecaster_;
   }
 
-  // Starts the job in the cheapest pool that has room and that it can pay.
+  // Starts the job in the cheapest pool that has room and that it can pay; among equally cheap ones
+  // in that with the best place, then the first.
   bool start(JobId id, const Job& job, PoolSet open) {
     options_.clear();
     each_pool(job.pools, [&](PoolId pool_id, const Pool& pool) {
       if (world_.policy.backfill == Backfill::none && !open.has(pool_id)) return;
-      if (!room_in(pool, job, open.has(pool_id))) return;
+      if (!room_in(pool, id, job, open.has(pool_id))) return;
       const Rate rate = rate_in(pool, job);
-      options_.push_back({pool_id, rate, price(job.limit, rate)});
+      options_.push_back({pool_id, rate, price(job.limit, rate), place_});
     });
     const bool choice = !std::has_single_bit(job.pools.bits);
-    if (choice) std::ranges::stable_sort(options_, {}, &Option::rate);
+    if (choice) std::ranges::stable_sort(options_, &Option::before);
     for (const Option& option : options_) {
       const Pool& pool = world_.pools.at(option.pool);
       if (choice)
-        room_in(pool, job, open.has(option.pool));  // slices_ are of the pool searched last
+        room_in(pool, id, job, open.has(option.pool));  // slices_ are of the pool searched last
       if (credit_for(world_, job, pool, option.cost, now_, legs_) == Credit::missing) continue;
       facts_.add([&] {
         return JobStarted{.job = id,
@@ -336,6 +345,7 @@ class Pass {
   }
 
   const World& world_;
+  PlacementMemo& memo_;
   Instant now_;
   Facts& facts_;
   std::optional<Forecaster> forecaster_;
@@ -347,13 +357,15 @@ class Pass {
   PoolSet rough_;  // whose window is wider than it is
   SmallVector<Option, 4> options_;
   Slices slices_;
+  PlaceScore place_;
   Legs legs_;
 };
 
 }  // namespace
 
 bool next_step(const World& world, Instant now, Facts& facts) {
-  return Pass(world, now, facts).step();
+  PlacementMemo memo;
+  return Pass(world, memo, now, facts).step();
 }
 
 void schedule(World& world, Instant now, Facts& facts) {
@@ -364,7 +376,8 @@ void schedule(World& world, Instant now, Facts& facts) {
   // may the start of another, when credit comes back because its place is cheaper than its hold.
   const bool plain = index.lanes.choosing() == 0;
 
-  Pass pass(world, now, facts);  // each step is blank but for its memory and what was refused
+  Pass pass(world, index.placements, now,
+            facts);  // each step is blank but for its memory and what was refused
   if (plain) pass.refused_up_to(index.rested);
   for (std::size_t next = facts.size();;) {
     const bool more = pass.step();

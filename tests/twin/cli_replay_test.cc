@@ -1,0 +1,234 @@
+// `tenbin replay` as a person runs it: files in, files and tables out.
+
+#include <doctest/doctest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "cli/cli.h"
+#include "cli/replay_files.h"
+#include "codec/json.h"
+#include "twin/policy.h"
+#include "twin/trace.h"
+
+namespace tenbin::cli {
+namespace {
+
+struct Ran {
+  int code = -1;
+  std::string out, err;
+};
+
+Ran run(const std::vector<std::string>& words) {
+  Ran ran;
+  const Surroundings around{
+      .variable = [](const char*) { return std::string(); },
+      .out = [&](std::string_view text) { ran.out += text; },
+      .err = [&](std::string_view text) { ran.err += text; },
+      .sleep = [](Span) {},
+  };
+  ran.code = run_cli(around, words);
+  return ran;
+}
+
+bool has(std::string_view text, std::string_view part) {
+  return text.find(part) != std::string_view::npos;
+}
+
+/// A folder that is gone afterwards.
+struct Folder {
+  std::string path;
+  Folder() {
+    std::string name = std::filesystem::temp_directory_path() / "tenbin-replay-XXXXXX";
+    REQUIRE(::mkdtemp(name.data()) != nullptr);
+    path = name;
+  }
+  ~Folder() { std::filesystem::remove_all(path); }
+  std::string put(const std::string& name, const std::string& text) const {
+    std::ofstream(path + "/" + name) << text;
+    return path + "/" + name;
+  }
+  std::string read(const std::string& name) const {
+    std::ifstream file(path + "/" + name, std::ios::binary);
+    std::ostringstream text;
+    text << file.rdbuf();
+    return text.str();
+  }
+};
+
+const std::string source = TENBIN_SOURCE_DIR;
+const std::string ties = source + "/tests/golden/ties_60_g8.csv";
+
+}  // namespace
+
+TEST_CASE("schedules come out byte for byte through the command") {
+  const Folder folder;
+  const std::string starts = folder.path + "/starts";
+  for (const auto& [name, gpus] :
+       {std::pair("ties_60_g8", "8"), std::pair("limits_60_g16", "16")}) {
+    for (const std::string policy : {"fifo", "easy"}) {
+      CAPTURE(name);
+      CAPTURE(policy);
+      const std::string path = source + "/tests/golden/" + name;
+      CHECK(run({"replay", path + ".csv", "--gpus", gpus, "--policy", policy, "--starts", starts})
+                .code == 0);
+      CHECK(folder.read("starts") == *unpacked_file(path + "." + policy + ".csv"));
+    }
+  }
+  const char* shared = std::getenv("TENBIN_SHARED");  // NOLINT(concurrency-mt-unsafe)
+  const std::string golden = std::string(shared ? shared : "") + "/golden/";
+  if (!shared || !std::filesystem::exists(golden + "inputs")) {
+    MESSAGE("SKIPPED: the published schedules are not here (TENBIN_SHARED)");
+    return;
+  }
+  const bool all = std::getenv("TENBIN_LONG") != nullptr;  // NOLINT(concurrency-mt-unsafe)
+  std::size_t compared = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(golden)) {
+    const std::string file = entry.path().filename();  // s1_1k_g64.fifo.csv.gz
+    if (!file.ends_with(".csv.gz")) continue;
+    const std::size_t dot = file.find('.');
+    const std::string name = file.substr(0, dot),
+                      policy = file.substr(dot + 1, file.size() - dot - 8);
+    if (!policy_named(policy)) continue;
+    const std::string size = name.substr(name.find('_') + 1, name.find("_g") - name.find('_') - 1);
+    if (!all && !has(name, "_1k_") && !has(name, "_2k_")) continue;
+    CAPTURE(file);
+    std::string gpus = name.substr(name.find("_g") + 2);
+    gpus = gpus.substr(0, gpus.find('_'));
+    CHECK(run({"replay", golden + "inputs/" + name + ".csv.gz", "--gpus", gpus, "--policy", policy,
+               "--starts", starts})
+              .code == 0);
+    CHECK((folder.read("starts") == *unpacked_file(entry.path())));
+    ++compared;
+  }
+  CHECK(compared >= 6);
+}
+
+TEST_CASE("two runs give the same bytes, in every form") {
+  const Folder folder;
+  std::string first[5];
+  for (int again = 0; again < 2; ++again) {
+    const std::vector<std::string> words{"replay",   ties,
+                                         "--fleet",  "2x4",
+                                         "--policy", "fifo",
+                                         "--policy", "easy",
+                                         "--html",   folder.path + "/page.html",
+                                         "--out",    folder.path + "/jobs.csv"};
+    auto json = words, csv = words;
+    json.insert(json.end(), {"-o", "json"});
+    csv.insert(csv.end(), {"-o", "csv", "--lang", "ja"});
+    const std::string got[5] = {run(json).out, folder.read("page.html"), folder.read("jobs.csv"),
+                                run(csv).out, folder.read("page.html")};
+    for (int i = 0; i < 5; ++i) {
+      CHECK_FALSE(got[i].empty());
+      if (again) CHECK((got[i] == first[i]));
+      first[i] = got[i];
+    }
+  }
+  JsonDocument document;
+  const auto json = document.parse(first[0]);
+  REQUIRE(json.has_value());
+  CHECK((*json)["replays"].size() == 2);
+  CHECK(first[2].starts_with(
+      "policy,job_id,user,owner,gpus,submit,start,end,wait,state,pool,credits\nfifo,"));
+  CHECK(std::ranges::count(first[2], '\n') == 121);
+  CHECK(has(first[1], R"("lang":"en")"));
+  CHECK(has(first[4], R"("lang":"ja")"));
+}
+
+TEST_CASE("a page needs nothing from elsewhere and takes no name for markup") {
+  const Folder folder;
+  const std::string trace = folder.put(
+      "<b>&.csv",
+      "job_id,submit,gpus,runtime,walltime,user\n1,0,1,5000,9000,0\n2,0,8,5000,9000,1\n");
+  CHECK(run({"replay", trace, "--fleet", "1x8", "--html", folder.path + "/p.html"}).code == 0);
+  const std::string page = folder.read("p.html");
+  CHECK(has(page, "default-src 'none'"));
+  CHECK(has(page, "<h1>&lt;b>&amp;.csv</h1>"));
+  CHECK_FALSE(has(page, "<b>"));
+  for (const char* outside :
+       {"http://", "https://", "url(", "@import", "fetch(", "XMLHttp", "<link", " src="}) {
+    CAPTURE(outside);
+    std::string rest = page;  // the namespace of SVG is no address
+    if (const auto at = rest.find("http://www.w3.org/2000/svg"); at != std::string::npos)
+      rest.erase(at, 26);
+    CHECK_FALSE(has(rest, outside));
+  }
+}
+
+TEST_CASE("bad input is answered with what, where and what to do") {
+  const Folder folder;
+  struct Case {
+    std::vector<std::string> words;
+    std::string part;
+  };
+  const std::string policy = folder.put("p.toml", "order = \"fifo\"\n\nbackfil = \"easy\"\n");
+  const std::string value = folder.put("v.toml", "order = \"fifo\"\nbackfill = \"most\"\n");
+  const std::string fleet = folder.put("f.toml",
+                                       "[[pool]]\nname = \"a\"\nprovider = \"x\"\nregion = "
+                                       "\"r\"\ngpu_model = \"m\"\ngpus_per_node = 99\n");
+  const std::string lone = folder.put("l.toml", "[[node]]\nname = \"n\"\npool = \"none\"\n");
+  for (const Case& c : std::vector<Case>{
+           {{"replay"}, "name a trace"},
+           {{"replay", ties}, "--fleet 64x8"},
+           {{"replay", ties, "--gpus", "0"}, "from 1 to"},
+           {{"replay", ties, "--gpus", "8", "--fleet", "2x4"}, "not both"},
+           {{"replay", ties, "--fleet", "0x4"}, "0x4"},
+           {{"replay", ties, "--fleet", folder.path + "/none.toml"}, "none.toml"},
+           {{"replay", ties, "--fleet", fleet}, "f.toml:1: gpus_per_node must be 1 to 32"},
+           {{"replay", ties, "--fleet", lone}, "l.toml:1: there is no pool none"},
+           {{"replay", ties, "--gpus", "8", "--policy", "fastest"},
+            "there is no policy \"fastest\""},
+           {{"replay", ties, "--gpus", "8", "--policy", policy},
+            "p.toml:3: no such field: backfil"},
+           {{"replay", ties, "--gpus", "8", "--policy", value},
+            "v.toml:2: backfill must be none, easy"},
+           {{"replay", folder.path + "/none.csv", "--gpus", "8"}, "none.csv"},
+           {{"replay", ties, "--gpus", "8", "--starts", folder.path + "/no/where", "--policy",
+             "easy"},
+            "cannot write"},
+           {{"replay", ties, "--gpus", "8", "--starts", folder.path + "/s", "--policy", "easy",
+             "--policy", "fifo"},
+            "one policy"},
+           {{"replay", ties, "--gpus", "8", "--format", "parquet"}, "csv, swf"},
+           {{"replay", "--journal", folder.path}, "cannot read state folders"}}) {
+    const Ran ran = run(c.words);
+    CAPTURE(c.words.back());
+    CAPTURE(ran.err);
+    CHECK(ran.code != 0);
+    CHECK(has(ran.err, c.part));
+    CHECK(ran.out.empty());
+  }
+  CHECK(
+      has(run({"replay", ties, "--gpus", "8", "--policy", policy}).err, "did you mean backfill?"));
+}
+
+TEST_CASE("the policies and fleets of the examples are understood") {
+  for (const auto& entry : std::filesystem::directory_iterator(source + "/examples/policies")) {
+    if (entry.path().extension() != ".toml") continue;
+    CAPTURE(entry.path().string());
+    CHECK(run({"replay", ties, "--gpus", "8", "--policy", entry.path()}).code == 0);
+  }
+  const Ran ran =
+      run({"replay", ties, "--fleet", source + "/examples/japan-2024/fleet.toml", "-o", "json"});
+  CHECK(ran.code == 0);
+  CHECK(has(
+      ran.out,
+      R"("pool":"east-h100","region":"japan-east","gpu_model":"h100","kind":"nodes","nodes":2,"gpus":8,"gpu_hour":"600")"));
+}
+
+TEST_CASE("what cannot run is counted and named, in both languages") {
+  const Ran english = run({"replay", ties, "--gpus", "2", "--policy", "easy"});
+  CHECK(english.code == 0);
+  CHECK(has(english.err, "jobs were refused: "));
+  CHECK(has(english.err, "no_pool_fits"));
+  CHECK(has(run({"replay", ties, "--gpus", "2", "--policy", "easy", "--lang", "ja"}).err,
+            "受け付けませんでした"));
+  const Ran two =
+      run({"replay", ties, "--gpus", "8", "--policy", "fifo", "--policy", "easy", "--lang", "ja"});
+  CHECK(has(two.out, "平均待ち時間が最短なのは easy"));
+}
+
+}  // namespace tenbin::cli
