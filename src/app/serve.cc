@@ -691,9 +691,9 @@ int verify_state(const std::vector<std::string>& words) {
   return 0;
 }
 
-Result<void> read_journal(const std::string& state,
-                          const std::function<bool(std::uint64_t sequence, Instant at,
-                                                   std::string_view body)>& visit) {
+Result<void> read_journal(
+    const std::string& state,
+    const std::function<bool(std::uint64_t sequence, Instant at, std::string_view body)>& visit) {
   auto journal = SqliteJournal::open(
       state.empty() ? configured_state_folder(config_path("")) : state, Access::read_only);
   if (!journal) return std::unexpected(journal.error());

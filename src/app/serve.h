@@ -40,8 +40,8 @@ std::string configured_state_folder(const std::string& config);
 
 /// Gives the records of a state folder's journal (empty: that of the settings) to `visit`, while a
 /// service may be writing it.
-Result<void> read_journal(const std::string& state,
-                          const std::function<bool(std::uint64_t sequence, Instant at,
-                                                   std::string_view body)>& visit);
+Result<void> read_journal(
+    const std::string& state,
+    const std::function<bool(std::uint64_t sequence, Instant at, std::string_view body)>& visit);
 
 }  // namespace tenbin

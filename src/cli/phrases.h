@@ -5,9 +5,9 @@
 #include <string_view>
 
 #include "cli/job_phrases.h"
-#include "cli/trace_phrases.h"
-#include "cli/replay_phrases.h"
 #include "cli/pack_phrases.h"
+#include "cli/replay_phrases.h"
+#include "cli/trace_phrases.h"
 
 // Every text that the command line shows, in both languages on the same line. What the service says
 // comes from the service.
@@ -449,9 +449,8 @@ enum class Language : std::uint8_t { english, japanese };
 #define TENBIN_PHRASE_NAME(name, english, japanese) name,
 enum class Phrase : std::uint16_t {
   TENBIN_PHRASES(TENBIN_PHRASE_NAME) TENBIN_JOB_PHRASES(TENBIN_PHRASE_NAME)
-      TENBIN_TRACE_PHRASES(TENBIN_PHRASE_NAME)
-      TENBIN_REPLAY_PHRASES(TENBIN_PHRASE_NAME)
-      TENBIN_PACK_PHRASES(TENBIN_PHRASE_NAME)
+      TENBIN_TRACE_PHRASES(TENBIN_PHRASE_NAME) TENBIN_REPLAY_PHRASES(TENBIN_PHRASE_NAME)
+          TENBIN_PACK_PHRASES(TENBIN_PHRASE_NAME)
 };
 #undef TENBIN_PHRASE_NAME
 
@@ -462,9 +461,8 @@ struct PhraseText {
 #define TENBIN_PHRASE_TEXT(name, english, japanese) PhraseText{english, japanese},
 inline constexpr auto phrase_table = std::to_array<PhraseText>(
     {TENBIN_PHRASES(TENBIN_PHRASE_TEXT) TENBIN_JOB_PHRASES(TENBIN_PHRASE_TEXT)
-         TENBIN_TRACE_PHRASES(TENBIN_PHRASE_TEXT)
-         TENBIN_REPLAY_PHRASES(TENBIN_PHRASE_TEXT)
-         TENBIN_PACK_PHRASES(TENBIN_PHRASE_TEXT)});
+         TENBIN_TRACE_PHRASES(TENBIN_PHRASE_TEXT) TENBIN_REPLAY_PHRASES(TENBIN_PHRASE_TEXT)
+             TENBIN_PACK_PHRASES(TENBIN_PHRASE_TEXT)});
 #undef TENBIN_PHRASE_TEXT
 
 constexpr std::string_view text_of(Phrase phrase, Language language) {

@@ -11,8 +11,8 @@
 #include <system_error>
 #include <tuple>
 
-#include "base/toml.h"
 #include "base/nearest.h"
+#include "base/toml.h"
 #include "cli/files.h"
 #include "cli/values.h"
 #include "codec/json.h"
