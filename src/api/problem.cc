@@ -94,6 +94,7 @@ int status_of(Reason reason) {
     case role_invalid:
     case scope_invalid:
     case price_invalid:
+    case targets_invalid:
     case node_shape_invalid:
     case resources_invalid:
     case pool_is_counted:

@@ -148,12 +148,12 @@ TEST_CASE("both languages fill in the same figures") {
     if (&phrase == &phrase_table[static_cast<std::size_t>(Phrase::empty)]) continue;
     CHECK_FALSE(phrase.english.empty());
     CHECK_FALSE(phrase.japanese.empty());
-    for (const char* hole : {"{0}", "{1}", "{2}", "{3}"})
+    for (const char* hole : {"{0}", "{1}", "{2}", "{3}", "{4}"})
       CHECK(has(phrase.english, hole) == has(phrase.japanese, hole));
     // Every text must be fit for formatting.
     const auto filled = [](std::string_view text) {
       const std::string a = "a";
-      return fmt::vformat(text, fmt::make_format_args(a, a, a, a));
+      return fmt::vformat(text, fmt::make_format_args(a, a, a, a, a));
     };
     CHECK_FALSE(filled(phrase.english).empty());
     CHECK_FALSE(filled(phrase.japanese).empty());
