@@ -454,7 +454,10 @@ Outcome<int> replay_trace(Context& context, const Asking& asking, FleetFile flee
   for (const GivenPolicy& policy : *given) {
     tasks.push_back({policy.name, policy.policy,
                      [&, rules = policy.policy](Measure& measure, ReplayControl& control) {
-                       World world = replay_world(fleet.fleet, rules, targets);
+                       auto opened =
+                           open_replay_world(fleet.fleet, rules, targets, options->japanese);
+                       if (!opened) return Result<ReplayRun>(std::unexpected(opened.error()));
+                       World& world = *opened;
                        if (known) measure.follow(world, targets);
                        return (*trace)->run(world, measure, control);
                      }});
@@ -504,6 +507,11 @@ Outcome<int> replay_journal(Context& context, const Asking& asking,
   if (!asking.starts.empty() && given.size() > 1)
     return stop(Exit::usage, "usage", context.say(Phrase::replay_one_starts));
 
+  if (fleet) {
+    const auto good = open_replay_world(fleet->fleet, was.policy(), {},
+                                        context.look.language == Language::japanese);
+    if (!good) return stop(Exit::failed, "replay_failed", good.error().what);
+  }
   JournalHistory::Changed changed;
   if (fleet) changed.fleet = fleet->fleet;
   std::vector<ReplayTask> tasks;

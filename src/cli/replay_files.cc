@@ -139,12 +139,12 @@ Outcome<FleetFile> openb_fleet(const Context& context, const std::string& path) 
       file.fleet.pools.push_back({.name = "class-" + std::to_string(at->second + 1),
                                   .provider = "openb",
                                   .region = "openb",
-                                  .model = node.model,
+                                  .model = world_name(node.model),
                                   .gpus_per_node = node.gpus,
                                   .cpus = node.cpus,
                                   .memory = node.memory});
     }
-    file.fleet.pools[at->second].nodes.push_back(node.name);
+    file.fleet.pools[at->second].nodes.push_back(world_name(node.name));
   }
   if (file.fleet.pools.empty())
     return malformed(path + ": " + context.say(Phrase::replay_no_nodes));

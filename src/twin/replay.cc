@@ -1,6 +1,7 @@
 #include "twin/replay.h"
 
 #include <algorithm>
+#include <deque>
 #include <set>
 #include <string>
 #include <unordered_map>
@@ -183,24 +184,36 @@ class ReadJobs {
   Table<JobId, Live> live_;
 };
 
-/// The GPU models that a job of the trace permits, by name. The names may grow while it is read.
+/// The GPU models that a job of the trace permits, by the names of the World: those that the fleet
+/// has, or if it has none of them all, so that the refusal is about models. The names may grow
+/// while the trace is read.
 class ModelNames {
  public:
   ModelNames(const World& world, const TraceNames& names)
       // A fleet of one nameless model runs everything.
-      : names_(names), heard_(world.models.size() > 1 || !world.index.models.contains("gpu")) {}
+      : world_(world),
+        names_(names),
+        heard_(world.models.size() > 1 || !world.index.models.contains("gpu")) {}
 
   std::span<const Text> of(std::uint64_t models) {
     if (models == 0 || !heard_) return {};
+    while (known_.size() < names_.models.size())
+      known_.push_back(world_name(names_.models[known_.size()]));
     permitted_.clear();
-    for (std::size_t i = 0; i < names_.models.size() && i < 64; ++i) {
-      if ((models >> i & 1) != 0) permitted_.push_back(names_.models[i]);
+    for (const bool there : {true, false}) {
+      if (!permitted_.empty()) break;
+      for (std::size_t i = 0; i < known_.size() && i < 64; ++i) {
+        if ((models >> i & 1) != 0 && (!there || world_.index.models.contains(known_[i])))
+          permitted_.push_back(known_[i]);
+      }
     }
     return permitted_;
   }
 
  private:
+  const World& world_;
   const TraceNames& names_;
+  std::deque<std::string> known_;
   std::vector<Text> permitted_;
   const bool heard_;
 };
@@ -385,7 +398,7 @@ std::vector<Target> replay_targets(const ReplayFleet& fleet, const Trace& trace)
   const bool nameless = models.size() == 1 && models[0] == "gpu";
   std::vector<GpuModelId> ids;
   for (const std::string& model : trace.names.models) {
-    const auto at = std::ranges::find(models, model);
+    const auto at = std::ranges::find(models, world_name(model));
     ids.push_back(nameless ? GpuModelId{1}
                   : at == models.end()
                       ? GpuModelId{}
@@ -394,33 +407,67 @@ std::vector<Target> replay_targets(const ReplayFleet& fleet, const Trace& trace)
   return typical_targets(trace.jobs, ids, largest);
 }
 
-World replay_world(const ReplayFleet& fleet, const Policy& policy,
-                   std::span<const Target> targets) {
+std::string world_name(std::string_view text) {
+  std::string name;
+  for (const char c : text.substr(0, name_bytes_max)) {
+    const char low = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    const bool plain = (low >= 'a' && low <= 'z') || (low >= '0' && low <= '9');
+    const bool inner = low == '-' || low == '_' || low == '.';
+    name += plain || (inner && !name.empty()) ? low : name.empty() ? 'x' : '-';
+  }
+  return name.empty() ? "x" : name;
+}
+
+Result<World> open_replay_world(const ReplayFleet& fleet, const Policy& policy,
+                                std::span<const Target> targets, bool japanese) {
   World world;
   const Instant start{};
+  std::optional<Error> wrong;
+  const auto declare = [&](const std::string& what, Command command) {
+    if (wrong) return;
+    Facts facts;
+    const Decision decision = apply(world, {.command = std::move(command)}, start, facts);
+    if (decision) return;
+    const ReasonText& reason = text_of(decision.error().reason);
+    std::string text(japanese ? reason.japanese : reason.english);
+    for (std::size_t i = 0; i < decision.error().figures.size(); ++i) {
+      const std::string place = "{" + std::to_string(i) + "}";
+      for (auto at = text.find(place); at != std::string::npos; at = text.find(place))
+        text.replace(at, place.size(), std::to_string(decision.error().figures[i]));
+    }
+    wrong = Error{what + ": " + text};
+  };
   for (const ReplayPool& pool : fleet.all()) {
-    set_up(world, start, DeclareProvider{pool.provider, ""});
-    set_up(world, start, DeclareRegion{pool.region, ""});
-    set_up(world, start,
-           DeclarePool{.name = pool.name,
-                       .provider = pool.provider,
-                       .region = pool.region,
-                       .gpu_model = pool.model,
-                       .kind = pool.kind,
-                       .gpus_per_node = pool.kind == PoolKind::nodes ? pool.gpus_per_node : 0,
-                       .cpus = pool.cpus,
-                       .memory = pool.memory,
-                       .counted = pool.counted});
+    declare("provider " + pool.provider, DeclareProvider{pool.provider, ""});
+    declare("region " + pool.region, DeclareRegion{pool.region, ""});
+    declare("pool " + pool.name,
+            DeclarePool{.name = pool.name,
+                        .provider = pool.provider,
+                        .region = pool.region,
+                        .gpu_model = pool.model,
+                        .kind = pool.kind,
+                        .gpus_per_node = pool.kind == PoolKind::nodes ? pool.gpus_per_node : 0,
+                        .cpus = pool.cpus,
+                        .memory = pool.memory,
+                        .counted = pool.counted});
     for (const std::string& node : pool.nodes)
-      set_up(world, start, DeclareNode{node, pool.name, 0});
-    set_up(world, start, SetPrice{pool.name, pool.gpu_hour, pool.fraction_ppm});
+      declare("node " + node, DeclareNode{node, pool.name, 0});
+    declare("price " + pool.name, SetPrice{pool.name, pool.gpu_hour, pool.fraction_ppm});
   }
-  set_up(world, start, SetPolicy{policy, targets});  // targets name models that there are
+  declare("policy", SetPolicy{policy, targets});  // targets name models that there are
+  if (wrong) return std::unexpected(*wrong);
   set_up(world, start, DeclareProgramme{"replay", ""});
   set_up(world, start, DeclareOrganisation{"replay", ""});
   set_up(world, start, DeclareGrant{"replay", "", "replay", "replay"});
   add_lot(world, start);
   return world;
+}
+
+World replay_world(const ReplayFleet& fleet, const Policy& policy,
+                   std::span<const Target> targets) {
+  Result<World> world = open_replay_world(fleet, policy, targets);
+  TENBIN_ASSERT(world.has_value());
+  return *std::move(world);
 }
 
 World replay_world(const std::vector<TraceJob>& jobs, const ReplayFleet& fleet,

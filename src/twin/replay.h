@@ -54,8 +54,14 @@ struct ReplayResult {
 /// A World with a fleet at prices and a funder, and no project yet: the driver makes one for each
 /// owner when the owner's first job comes, and gives it more credit whenever it needs some.
 /// `targets`: what Placement::fragmentation is to be ready for (see typical_targets).
+/// Errors: what of the fleet or the policy is refused, and why.
+Result<World> open_replay_world(const ReplayFleet& fleet, const Policy& policy,
+                                std::span<const Target> targets = {}, bool japanese = false);
+/// The same for a fleet that is known to be good.
 World replay_world(const ReplayFleet& fleet, const Policy& policy,
                    std::span<const Target> targets = {});
+/// A name that a World takes, for one from a file: "V100M16" is "v100m16".
+std::string world_name(std::string_view text);
 
 /// The kinds of jobs that a trace has, as fragmentation counts them, for a World with this fleet.
 std::vector<Target> replay_targets(const ReplayFleet& fleet, const Trace& trace);

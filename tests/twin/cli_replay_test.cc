@@ -219,6 +219,41 @@ TEST_CASE("the policies and fleets of the examples are understood") {
       R"("pool":"east-h100","region":"japan-east","gpu_model":"h100","kind":"nodes","nodes":2,"gpus":8,"gpu_hour":"600")"));
 }
 
+TEST_CASE("openb: its nodes are a fleet, its models are found, whatever their letters") {
+  const Folder folder;
+  const std::string nodes = folder.put("nodes.csv",
+                                       "sn,cpu_milli,memory_mib,gpu,model\n"
+                                       "openb-node-0000,64000,262144,2,P100\n"
+                                       "openb-node-0001,96000,393216,8,V100M16\n"
+                                       "openb-node-0002,96000,393216,8,V100M16\n"
+                                       "openb-node-0003,96000,393216,0,\n");
+  const std::string pods =
+      folder.put("pods.csv",
+                 "name,cpu_milli,memory_mib,num_gpu,gpu_milli,gpu_spec,qos,pod_phase,creation_time,"
+                 "deletion_time,scheduled_time\n"
+                 "openb-pod-0000,12000,16384,1,1000,,LS,Running,0,100,0\n"
+                 "openb-pod-0001,6000,12288,1,460,V100M16|V100M32,LS,Running,10,200,10\n"
+                 "openb-pod-0002,6000,12288,1,460,A10,LS,Running,20,200,20\n"
+                 "openb-pod-0003,6000,12288,8,1000,V100M16,LS,Running,30,200,30\n");
+  const Ran ran = run({"replay", pods, "--fleet", nodes, "--policy", "easy", "-o", "json"});
+  CAPTURE(ran.err);
+  CHECK(ran.code == 0);
+  CHECK(has(ran.out, R"("gpu_model":"v100m16","kind":"nodes","nodes":2,"gpus":16)"));
+  CHECK(has(ran.out, R"("jobs":4,"refused":1)"));
+  CHECK(has(ran.out, R"("fragmentation":)"));
+}
+
+TEST_CASE("a fleet that no World would take is an error in words") {
+  const Folder folder;
+  const std::string fleet =
+      folder.put("f.toml",
+                 "[[pool]]\nname = \"A B\"\nprovider = \"x\"\nregion = \"r\"\ngpu_model = \"m\"\n"
+                 "gpus_per_node = 8\n[[node]]\nname = \"n\"\npool = \"A B\"\n");
+  const Ran ran = run({"replay", ties, "--fleet", fleet, "--policy", "easy"});
+  CHECK(ran.code == 1);
+  CHECK(has(ran.err, "pool A B: a name is 1 to 64 characters"));
+}
+
 TEST_CASE("what cannot run is counted and named, in both languages") {
   const Ran english = run({"replay", ties, "--gpus", "2", "--policy", "easy"});
   CHECK(english.code == 0);
