@@ -367,7 +367,7 @@ function gantt() {
       if (p >= -1 && view.h < D.gpus / 2 || n.first) { c.beginPath(); c.moveTo(left - 5, p); c.lineTo(view.h < 200 ? width : left, p); c.stroke(); }
       if (Math.max(p, 0) - lastY < 15) continue;
       lastY = Math.max(p, 0);
-      c.fillText(n.name.length > 9 ? n.name.slice(0, 8) + '…' : n.name, left - 8, lastY + 11);
+      c.fillText(n.name.length > 9 ? '…' + n.name.slice(-7) : n.name, left - 8, lastY + 11);
     }
     const all = g.shown === g.pieces;
     note.textContent = (all ? t('drawnall') : t('drawn', { n: num(g.shown), m: num(g.pieces), p: pct(g.share) })) + (D.lanes ? ' ' + t('lanes') : '');
