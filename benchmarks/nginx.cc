@@ -5,7 +5,6 @@
 #include <fstream>
 #include <utility>
 
-
 namespace tenbin::bench {
 
 namespace {
@@ -67,14 +66,14 @@ std::optional<Nginx> Nginx::start(const std::string& locations, std::size_t conn
   {
     std::ofstream out(folder / "nginx.conf");
     out << "daemon off; master_process on; worker_processes 1;\npid " << folder / "pid"
-        << ";\nerror_log " << folder / "error.log" << ";\nworker_rlimit_nofile "
-        << places + 200 << ";\nevents { worker_connections " << places
+        << ";\nerror_log " << folder / "error.log" << ";\nworker_rlimit_nofile " << places + 200
+        << ";\nevents { worker_connections " << places
         << "; }\nhttp {\n  access_log off; keepalive_timeout 3600; keepalive_requests 100000000;\n"
            "  tcp_nodelay on; default_type application/json;\n";
     for (const char* kind : {"client_body", "proxy", "fastcgi", "uwsgi", "scgi"})
       out << "  " << kind << "_temp_path " << folder / kind << ";\n";
-    out << "  server { listen 127.0.0.1:" << started.port_ << " backlog=4096;\n" << locations
-        << "\n  }\n}\n";
+    out << "  server { listen 127.0.0.1:" << started.port_ << " backlog=4096;\n"
+        << locations << "\n  }\n}\n";
   }
   started.master_ = ::fork();
   if (started.master_ == 0) {

@@ -98,9 +98,7 @@ struct Words {
   void operator()(Gpus gpus) const { out.value(text_of(gpus)); }
   void operator()(Cpus cpus) const { out.value(format_decimal(cpus.count, 3)); }
   void operator()(Rate rate) const { out.value(format_decimal(rate.count, 6)); }
-  void operator()(const Money& money) const {
-    write_money(out, money);
-  }
+  void operator()(const Money& money) const { write_money(out, money); }
   void operator()(Instant at) const {
     if (at == never || at == Instant{}) {
       out.null();

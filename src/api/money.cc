@@ -44,9 +44,7 @@ void write_balance(JsonWriter& out, const World& world, PersonId by, ProjectId i
     out.begin_object().member("allocation", world.allocations.at(share.allocation).name);
     out.member("grant", world.grants.at(lot.grant).name)
         .member("funder", world.funders.at(lot.funder).name);
-    out.member("lot", lot.name)
-        .member("expires", text_of(lot.expires))
-        .key("regions");
+    out.member("lot", lot.name).member("expires", text_of(lot.expires)).key("regions");
     write_regions(out, world, lot.regions);
     out.member("amount", text_of(amount_of(world, share)));
     write_sums(out, one);

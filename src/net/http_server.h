@@ -66,7 +66,7 @@ struct Limits {
   /// Bytes of unfinished requests and of answers not yet taken, of all connections together.
   std::uint64_t held_max_bytes = 256 * 1024 * 1024;
   std::size_t streams_max = 4'000;
-  Span stream_quiet{15'000};                  // then a stream is asked for a sign of life
+  Span stream_quiet{15'000};                   // then a stream is asked for a sign of life
   std::size_t stream_part_bytes = 128 * 1024;  // asked of a stream at a time
 };
 

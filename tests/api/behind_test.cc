@@ -81,7 +81,8 @@ struct Door {
     auto inbox = std::make_shared<Inbox>();
     auto answer = inbox->told.get_future();
     net::Request request{.method = "POST", .path = path, .body = body};
-    request.headers = {{"Authorization", "Bearer tnb_secret"}, {"Content-Type", "application/json"}};
+    request.headers = {{"Authorization", "Bearer tnb_secret"},
+                       {"Content-Type", "application/json"}};
     api->handle(std::move(request), net::Reply(inbox, 1));
     return answer;
   }
@@ -165,8 +166,7 @@ TEST_CASE("a stream that lags is cut off with the word and the place to go on fr
   }
   const auto [words, then] = pull(*slow);
   CHECK(then == net::Stream::Then::ends);
-  CHECK(words == "event: lagging\ndata: {\"after\":\"" + std::to_string(before + 1) +
-                     "\"}\n\n");
+  CHECK(words == "event: lagging\ndata: {\"after\":\"" + std::to_string(before + 1) + "\"}\n\n");
   // Who follows something else does not lag, however much there is of this.
   CHECK(pull(*of_others).second == net::Stream::Then::goes_on);
 }
