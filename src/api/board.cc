@@ -25,10 +25,10 @@ Board::Pool pool_row(const World& world, const Pool& pool) {
   for (const NodeId id : pool.nodes) {
     const Node& node = world.nodes.at(id);
     row.all += on_node;
-    if (node.state != NodeState::lost) row.busy += on_node - node.free();
+    row.busy += on_node - node.free();
     ++(node.state == NodeState::up         ? row.up
        : node.state == NodeState::draining ? row.draining
-                                           : row.lost);
+                                           : row.evacuating);
   }
   return row;
 }

@@ -13,8 +13,8 @@ namespace tenbin {
 struct Board {
   struct Pool {
     std::string name, provider, model;
-    Gpus all, busy, free;                          // the rest is on nodes that are draining or lost
-    std::uint64_t up = 0, draining = 0, lost = 0;  // nodes
+    Gpus all, busy, free;  // the rest is on nodes that take nothing new
+    std::uint64_t up = 0, draining = 0, evacuating = 0;  // nodes
   };
   struct Region {
     std::string name, title;

@@ -1,7 +1,6 @@
 #include <map>
 
 #include "api/api.h"
-#include "core/fleet/room.h"
 
 namespace tenbin {
 
@@ -76,29 +75,22 @@ void Api::set_node(const CallPtr& call, const std::string& node, const std::stri
   const Text name = message.texts.text(node);
   if (verb == "resume") {
     message.asked.command = ResumeNode{name};
+  } else if (verb == "evacuate") {
+    message.asked.command = EvacuateNode{name};
   } else {
     message.asked.command = DrainNode{name};
   }
-  ask(call, std::move(message), [this, node, verb](const Answer&) {
-    std::vector<AttemptId> here;
-    std::string text = live_.read([&](const World& world) {
+  ask(call, std::move(message), [this, node](const Answer&) {
+    return ok(live_.read([&](const World& world) {
       const NodeId n = world.index.nodes.find(node)->second;
-      for (const JobId job : running_on(world, n)) {
-        here.push_back({job.value, world.jobs.at(job).attempt});
-      }
-      std::string t;
-      JsonWriter out(t);
+      std::string text;
+      JsonWriter out(text);
       out.begin_object().member("node", node);
       out.member("state",
                  enum_names(NodeState{})[static_cast<std::size_t>(world.nodes.at(n).state)])
           .end_object();
-      return t;
-    });
-    // What is stopped without having been cancelled waits again and is not charged.
-    if (verb == "evacuate") {
-      for (const AttemptId attempt : here) live_.executor().stop(attempt);
-    }
-    return ok(std::move(text));
+      return text;
+    }));
   });
 }
 

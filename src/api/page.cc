@@ -195,7 +195,7 @@ std::string waits_for(const Board::Job& job, Say say) {
 
 std::string tiles(const Board& board, Say say) {
   Gpus all, busy, free;
-  std::uint64_t up = 0, draining = 0, lost = 0;
+  std::uint64_t up = 0, draining = 0, evacuating = 0;
   for (const Board::Region& region : board.regions) {
     for (const Board::Pool& pool : region.pools) {
       all += pool.all;
@@ -203,7 +203,7 @@ std::string tiles(const Board& board, Say say) {
       free += pool.free;
       up += pool.up;
       draining += pool.draining;
-      lost += pool.lost;
+      evacuating += pool.evacuating;
     }
   }
   const auto count = [](std::uint64_t n) { return grouped(static_cast<std::int64_t>(n)); };
@@ -215,11 +215,11 @@ std::string tiles(const Board& board, Say say) {
                with(say(" / {}", " / {} 個"), gpus(all)),
                with(say("{} free", "空き {} 個"), gpus(free)));
   std::string absent;
-  if (draining + lost > 0)
-    absent =
-        with(say("{} draining, {} lost", "割当停止 {}、喪失 {}"), count(draining), count(lost));
+  if (draining + evacuating > 0)
+    absent = with(say("{} draining, {} evacuating", "割当停止 {}、退避中 {}"), count(draining),
+                  count(evacuating));
   text += tile(say("Nodes up", "稼働中のノード"), count(up),
-               with(say(" / {}", " / {} 台"), count(up + draining + lost)), absent);
+               with(say(" / {}", " / {} 台"), count(up + draining + evacuating)), absent);
   const std::string unit(say(" jobs", " 件"));
   const std::string own(board.all_jobs ? std::string_view()
                                        : say("of your projects", "参加プロジェクトのジョブ"));
@@ -236,7 +236,7 @@ std::string fleet(const Board& board, Say say) {
   if (!board.regions.empty())
     text += key({{"busy", say("in use", "使用中")},
                  {"free", say("free", "空き")},
-                 {"out", say("not to be had: draining or lost", "使えない（割当停止・喪失）")}});
+                 {"out", say("not to be had: draining", "使えない（割当停止・退避中）")}});
   for (const Board::Region& region : board.regions) {
     TableText table("pools", title_of(region.name, region.title),
                     {say("Pool", "プール"), "GPU", say("GPUs in use", "使用中の GPU"),
@@ -248,10 +248,10 @@ std::string fleet(const Board& board, Say say) {
         nodes += fmt::format(fmt::runtime(say(", <b class=\"warn\">{} draining</b>",
                                               "、<b class=\"warn\">割当停止 {}</b>")),
                              pool.draining);
-      if (pool.lost > 0)
-        nodes += fmt::format(
-            fmt::runtime(say(", <b class=\"bad\">{} lost</b>", "、<b class=\"bad\">喪失 {}</b>")),
-            pool.lost);
+      if (pool.evacuating > 0)
+        nodes += fmt::format(fmt::runtime(say(", <b class=\"warn\">{} evacuating</b>",
+                                              "、<b class=\"warn\">退避中 {}</b>")),
+                             pool.evacuating);
       table.row(
           {name_of(pool.name) + " <small>" + name_of(pool.provider) + "</small>",
            name_of(pool.model),

@@ -139,14 +139,14 @@ TEST_CASE("page: complete without script, in both languages, with nodes that are
   site.schedule();
   site.ask(DrainNode{"n0"});
   site.ask(DrainNode{"n2"});
-  site.ask(LoseNode{"n2"});
+  site.ask(EvacuateNode{"n2"});
   site.submit("mine", "array", 4, 1'000);
   site.schedule();
   const Board board = look(site.world, site.person("officer"));
   const Board::Pool& pool = board.regions[0].pools[0];
   CHECK(pool.up == 1);
   CHECK(pool.draining == 1);
-  CHECK(pool.lost == 1);
+  CHECK(pool.evacuating == 1);
   CHECK(pool.all == Gpus{12'000});
   CHECK(board.waiting + board.running == 1'001);
   const std::string en = page::whole(board, start, true, Language::english);
@@ -154,12 +154,12 @@ TEST_CASE("page: complete without script, in both languages, with nodes that are
   CHECK(en.starts_with("<!doctype html><html lang=\"en\">"));
   CHECK(ja.starts_with("<!doctype html><html lang=\"ja\">"));
   for (const std::string_view words :
-       {"Fleet", "1 draining", "1 lost", "holder", "Ends by", "Queue", "Allocated", "1,234,568",
-        "1234567.89", "2027-01-15 08:00 UTC", "<noscript><meta http-equiv=\"refresh\"",
+       {"Fleet", "1 draining", "1 evacuating", "holder", "Ends by", "Queue", "Allocated",
+        "1,234,568", "1234567.89", "2027-01-15 08:00 UTC", "<noscript><meta http-equiv=\"refresh\"",
         "The service is up"})
     CHECK_MESSAGE(has(en, words), words);
   for (const std::string_view words :
-       {"計算機群", "割当停止 1", "喪失 1", "holder", "終了期限", "待ち行列", "配分", "1,234,568",
+       {"計算機群", "割当停止 1", "退避中 1", "holder", "終了期限", "待ち行列", "配分", "1,234,568",
         "サービスは現在ジャーナルを書き込めません", "サインアウト"})
     CHECK_MESSAGE(has(ja, words), words);
   CHECK(

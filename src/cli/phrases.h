@@ -178,7 +178,7 @@ enum class Language : std::uint8_t { english, japanese };
   X(state_time_limit, "time limit", "時間切れ") \
   X(state_up, "up", "稼働") \
   X(state_draining, "draining", "割当停止") \
-  X(state_lost, "lost", "喪失") \
+  X(state_evacuating, "evacuating", "退避中") \
   X(starts_now, "now", "今すぐ") \
   X(starts_later, "later", "後で") \
   X(starts_unknown, "unknown", "不明") \

@@ -34,7 +34,7 @@ constexpr Named words[] = {
     {"revoked", Phrase::state_revoked, "2"},
     {"disabled", Phrase::state_disabled, "31"},
     {"draining", Phrase::state_draining, "33"},
-    {"lost", Phrase::state_lost, "31"},
+    {"evacuating", Phrase::state_evacuating, "33"},
     {"now", Phrase::starts_now, "32"},
     {"later", Phrase::starts_later, "33"},
     {"unknown", Phrase::starts_unknown, ""},

@@ -46,7 +46,7 @@ constexpr std::array<Right, operations> table{{
     {"SetPrice", officer},
     {"DrainNode", officer | operates},
     {"ResumeNode", officer | operates},
-    {"LoseNode", officer | operates},
+    {"EvacuateNode", officer | operates},
     {"SubmitJob", officer | works},
     {"CancelJob", officer | operates | lead | own},
     {"HoldJob", officer | operates | lead | own},

@@ -128,7 +128,7 @@ struct ResumeNode {
   Text node;
   TENBIN_FIELDS(node)
 };
-struct LoseNode {  // the driver, after the lease of what ran there has ended
+struct EvacuateNode {  // drained, and what runs there goes back into the queue, uncharged
   Text node;
   TENBIN_FIELDS(node)
 };
@@ -194,7 +194,7 @@ using Command =
     std::variant<DeclareFunder, DeclareProgramme, DeclareOrganisation, DeclareGrant, DeclareLot,
                  DeclareProject, DeclareAllocation, ExpireLot, DeclarePerson, DeclareMember,
                  CreateToken, RevokeToken, DeclareProvider, DeclareRegion, DeclarePool, DeclareNode,
-                 SetPrice, DrainNode, ResumeNode, LoseNode, SubmitJob, CancelJob, HoldJob,
+                 SetPrice, DrainNode, ResumeNode, EvacuateNode, SubmitJob, CancelJob, HoldJob,
                  ReleaseJob, ReportEnd, SetPolicy, OpenEpoch, ForgetRequests, Schedule,
                  RemoveMember, DisablePerson, EnablePerson>;
 
@@ -206,7 +206,7 @@ inline constexpr std::array<std::string_view, std::variant_size_v<Command>> comm
     "DeclareMember",     "CreateToken",      "RevokeToken",
     "DeclareProvider",   "DeclareRegion",    "DeclarePool",
     "DeclareNode",       "SetPrice",         "DrainNode",
-    "ResumeNode",        "LoseNode",         "SubmitJob",
+    "ResumeNode",        "EvacuateNode",     "SubmitJob",
     "CancelJob",         "HoldJob",          "ReleaseJob",
     "ReportEnd",         "SetPolicy",        "OpenEpoch",
     "ForgetRequests",    "Schedule",         "RemoveMember",

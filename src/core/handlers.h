@@ -45,7 +45,7 @@ Decision decide(const World&, const Asked&, const DrainNode&, Instant,
                 Facts&);  // fleet/node_state.cc
 Decision decide(const World&, const Asked&, const ResumeNode&, Instant,
                 Facts&);  // fleet/node_state.cc
-Decision decide(const World&, const Asked&, const LoseNode&, Instant,
+Decision decide(const World&, const Asked&, const EvacuateNode&, Instant,
                 Facts&);  // fleet/node_state.cc
 Decision decide(const World&, const Asked&, const SubmitJob&, Instant, Facts&);   // jobs/submit.cc
 Decision decide(const World&, const Asked&, const CancelJob&, Instant, Facts&);   // jobs/cancel.cc

@@ -125,9 +125,10 @@ constexpr auto enum_names(PoolKind) {
   return std::array<std::string_view, 2>{"nodes", "counted"};
 }
 
-enum class NodeState : std::uint8_t { up, draining, lost };
+/// `evacuating`: draining, and what ran there was told to stop; who starts again tells it again.
+enum class NodeState : std::uint8_t { up, draining, evacuating };
 constexpr auto enum_names(NodeState) {
-  return std::array<std::string_view, 3>{"up", "draining", "lost"};
+  return std::array<std::string_view, 3>{"up", "draining", "evacuating"};
 }
 
 /// An enumerator's name, as files and messages have it.

@@ -11,6 +11,7 @@
 #include "codec/hash.h"
 #include "codec/snapshot.h"
 #include "codec/spec.h"
+#include "core/fleet/room.h"
 #include "live/effects.h"
 #include "live/run.h"
 
@@ -542,13 +543,20 @@ void Live::tell_executor(const Event& event, const World& world) {
     executor_.forget({failed->job.value, failed->attempt});
   } else if (const auto* settled = std::get_if<JobSettled>(&event)) {
     if (settled->attempt > 0) executor_.forget({settled->job.value, settled->attempt});
+  } else if (const auto* set = std::get_if<NodeStateSet>(&event);
+             set && set->state == NodeState::evacuating) {
+    for (const JobId id : running_on(world, set->node))
+      executor_.stop({id.value, world.jobs.at(id).attempt});
   } else if (std::holds_alternative<EpochOpened>(event)) {
     // A new epoch begins: take up what the World says is running. Starting what runs is adopting
     // it.
     world.jobs.each([&](JobId id, const Job& job) {
       if (!job.active()) return;
       start_attempt(id, job, world);
-      if (job.state == JobState::stopping) executor_.stop({id.value, job.attempt});
+      const bool leaves = std::ranges::any_of(job.slices, [&](const Slice& slice) {
+        return slice.node && world.nodes.at(slice.node).state == NodeState::evacuating;
+      });
+      if (job.state == JobState::stopping || leaves) executor_.stop({id.value, job.attempt});
     });
   }
 }

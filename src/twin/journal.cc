@@ -30,7 +30,8 @@ bool is_fleet(const Command& command) {
   return std::holds_alternative<DeclarePool>(command) ||
          std::holds_alternative<DeclareNode>(command) ||
          std::holds_alternative<SetPrice>(command) || std::holds_alternative<DrainNode>(command) ||
-         std::holds_alternative<ResumeNode>(command) || std::holds_alternative<LoseNode>(command);
+         std::holds_alternative<ResumeNode>(command) ||
+         std::holds_alternative<EvacuateNode>(command);
 }
 
 }  // namespace

@@ -276,7 +276,7 @@ class Twins {
     const Text node = name("node-", (1 + rng_.below(3)) * 10 + rng_.below(3));
     switch (rng_.below(4)) {
       case 0: both(DrainNode{node}); break;
-      case 1: both(LoseNode{node}); break;
+      case 1: both(EvacuateNode{node}); break;
       default: both(ResumeNode{node}); break;
     }
   }

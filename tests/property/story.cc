@@ -349,7 +349,7 @@ Command Story::any_command(const World& world, Instant now) {
       default: return CancelJob{job};
     }
   }
-  if (pick < 78) return LoseNode{name("node", dice_.below(pools) * 10 + dice_.below(nodes))};
+  if (pick < 78) return EvacuateNode{name("node", dice_.below(pools) * 10 + dice_.below(nodes))};
   if (pick < 80) return DrainNode{name("node", dice_.below(pools) * 10 + dice_.below(nodes))};
   if (pick < 84) return ResumeNode{name("node", dice_.below(pools) * 10 + dice_.below(nodes))};
   if (pick < 87) return ExpireLot{LotId{dice_.below(world.lots.next_id().value + 1)}};

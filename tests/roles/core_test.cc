@@ -184,7 +184,7 @@ std::optional<Try> attempt(const Town& t, std::string_view operation, const Acto
       {"SetPrice", [&] { return about_all(SetPrice{"pool", Credits{2}}); }},
       {"DrainNode", [&] { return about_all(DrainNode{"node"}); }},
       {"ResumeNode", [&] { return about_all(ResumeNode{"node"}); }},
-      {"LoseNode", [&] { return about_all(LoseNode{"node"}); }},
+      {"EvacuateNode", [&] { return about_all(EvacuateNode{"node"}); }},
       {"SubmitJob", [&] { return scoped(submit, no_submit); }},
       {"CancelJob", [&] { return std::optional<Try>{{CancelJob{job}, std::nullopt}}; }},
       {"HoldJob", [&] { return std::optional<Try>{{HoldJob{job}, std::nullopt}}; }},

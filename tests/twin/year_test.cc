@@ -14,6 +14,7 @@
 #include "cli/files.h"
 #include "cli/values.h"
 #include "codec/json.h"
+#include "core/fleet/room.h"
 #include "core/world.h"
 
 namespace tenbin {
@@ -220,7 +221,10 @@ TEST_CASE("a year of the programme keeps every promise, and statements add up") 
           });
         }
       } else if (what < 98) {
-        static_cast<void>(give(LoseNode{nodes[rng.below(6)]}));
+        const auto node = give(EvacuateNode{nodes[rng.below(6)]});
+        REQUIRE(node);
+        for (const JobId id : running_on(world, NodeId{*node}))
+          REQUIRE(give(ReportEnd{id, world.jobs.at(id).attempt, EndKind::stopped, 0, now}));
       } else {
         for (const Text node : nodes) static_cast<void>(give(ResumeNode{node}));
       }

@@ -1,9 +1,9 @@
 #include "core/declare.h"
 #include "core/fleet/room.h"
-#include "core/jobs/attempt.h"
 
-// A drained node takes nothing new; what runs there goes on. A lost node ends what ran there: those
-// jobs wait again at their old places and are not charged.
+// A drained node takes nothing new; what runs there goes on. An evacuated one is drained, and what
+// runs there is stopped by whoever drives the World, for as long as the node is evacuating: an
+// attempt that ends without a cancel waits again at its old place and is not charged.
 
 namespace tenbin {
 
@@ -18,9 +18,7 @@ NodeId node_named(const World& world, Text name) {
 Decision decide(const World& world, const Asked&, const DrainNode& c, Instant, Facts& facts) {
   const NodeId id = node_named(world, c.node);
   if (!id) return std::unexpected(refuse(Reason::unknown_node));
-  const NodeState state = world.nodes.at(id).state;
-  if (state == NodeState::lost) return std::unexpected(refuse(Reason::node_not_up));
-  if (state == NodeState::up) facts.add(NodeStateSet{id, NodeState::draining});
+  if (world.nodes.at(id).state == NodeState::up) facts.add(NodeStateSet{id, NodeState::draining});
   return id.value;
 }
 
@@ -31,15 +29,11 @@ Decision decide(const World& world, const Asked&, const ResumeNode& c, Instant, 
   return id.value;
 }
 
-Decision decide(const World& world, const Asked&, const LoseNode& c, Instant now, Facts& facts) {
+Decision decide(const World& world, const Asked&, const EvacuateNode& c, Instant, Facts& facts) {
   const NodeId id = node_named(world, c.node);
   if (!id) return std::unexpected(refuse(Reason::unknown_node));
-  const Node& node = world.nodes.at(id);
-  if (node.state == NodeState::lost) return id.value;
-  facts.add(NodeStateSet{id, NodeState::lost});
-  for (const JobId job : running_on(world, id)) {
-    lose_attempt(world, job, world.jobs.at(job), now, now, facts);
-  }
+  if (world.nodes.at(id).state != NodeState::evacuating)
+    facts.add(NodeStateSet{id, NodeState::evacuating});
   return id.value;
 }
 
