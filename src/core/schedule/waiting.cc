@@ -23,9 +23,9 @@ Waiting::Waiting(const Waiting& other) : size_(other.size_) {
     copy->begin = super->begin;
     copy->end = super->end;
     copy->least = super->least;
+    copy->leasts = super->leasts;
     for (std::size_t b = super->begin; b < super->end; ++b) {
       copy->blocks[b] = std::make_unique<Block>(*super->blocks[b]);
-      copy->leasts[b] = super->leasts[b];
     }
     supers_.push_back(std::move(copy));
   }
@@ -106,6 +106,7 @@ std::unique_ptr<Waiting::Block> Waiting::blank_block() {
 void Waiting::open_block_at_end() {
   if (supers_.empty() || supers_.back()->end == fanout) supers_.push_back(blank_super());
   Super& super = *supers_.back();
+  if (super.leasts.size() == super.end) super.leasts.emplace_back();
   super.leasts[super.end] = empty_least();
   super.blocks[super.end++] = blank_block();
 }
@@ -116,10 +117,9 @@ void Waiting::split(std::size_t s, std::size_t b) {
     Super& full = *supers_[s];
     auto right = blank_super();
     const std::size_t half = fanout / 2;
-    for (std::size_t i = half; i < fanout; ++i) {
-      right->leasts[right->end] = full.leasts[i];
+    right->leasts.assign(full.leasts.begin() + half, full.leasts.end());
+    for (std::size_t i = half; i < fanout; ++i)
       right->blocks[right->end++] = std::move(full.blocks[i]);
-    }
     full.end = half;
     recount(full);
     recount(*right);
@@ -141,6 +141,7 @@ void Waiting::split(std::size_t s, std::size_t b) {
   }
   std::move_backward(super.blocks.begin() + static_cast<std::ptrdiff_t>(b) + 1,
                      super.blocks.begin() + super.end, super.blocks.begin() + super.end + 1);
+  if (super.leasts.size() == super.end) super.leasts.emplace_back();
   std::copy_backward(super.leasts.begin() + static_cast<std::ptrdiff_t>(b) + 1,
                      super.leasts.begin() + super.end, super.leasts.begin() + super.end + 1);
   ++super.end;
@@ -335,7 +336,8 @@ const WaitingJob* Waiting::next_match(JobId job, std::span<const Window> windows
 std::size_t Waiting::bytes() const {
   std::size_t bytes = 0;
   for (const auto& super : supers_) {
-    bytes += sizeof(Super) + static_cast<std::size_t>(super->end - super->begin) * sizeof(Block);
+    bytes += sizeof(Super) + super->leasts.capacity() * sizeof(Least) +
+             static_cast<std::size_t>(super->end - super->begin) * sizeof(Block);
   }
   return bytes;
 }

@@ -93,7 +93,7 @@ class Waiting {
     std::uint16_t begin = 0, end = 0;
     Least least = empty_least();
     std::array<std::unique_ptr<Block>, fanout> blocks{};
-    std::array<Least, fanout> leasts{};  // of each block: side by side, they are searched most
+    std::vector<Least> leasts;  // of each block up to `end`: side by side, they are searched most
   };
 
   static constexpr Least empty_least() {
