@@ -3,7 +3,6 @@
 
 #include "twin/compare.h"
 
-#include <cstdlib>
 #include <thread>
 
 #include "bench.h"
@@ -33,9 +32,8 @@ std::vector<Policy> all_policies() {
 }
 
 std::vector<Measurement> compare_24_philly(const Options& options) {
-  const char* folder = std::getenv("TENBIN_SHARED");  // NOLINT(concurrency-mt-unsafe)
-  const std::string shared = folder ? folder : "../shared";
-  auto trace = read_trace(shared + "/traces/philly/philly_jobs_2017-09-04_2017-10-31.csv.gz");
+  auto trace =
+      read_trace(shared_folder() + "/traces/philly/philly_jobs_2017-09-04_2017-10-31.csv.gz");
   std::string note = "Philly, submitted in October 2017, 96 nodes of 8 GPUs";
   std::vector<TraceJob> jobs;
   if (trace) {

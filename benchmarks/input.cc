@@ -49,10 +49,13 @@ std::vector<TraceJob> generate() {
 
 }  // namespace
 
+std::string shared_folder() {
+  const char* shared = std::getenv("TENBIN_SHARED");  // NOLINT(concurrency-mt-unsafe)
+  return shared ? shared : TENBIN_ROOT "/../shared";
+}
+
 Input s6() {
-  const char* shared = std::getenv("TENBIN_SHARED");
-  const std::string folder = shared ? shared : TENBIN_ROOT "/../shared";
-  if (auto trace = read_trace(folder + "/golden/inputs/s6_100k_g1000_u.csv.gz"))
+  if (auto trace = read_trace(shared_folder() + "/golden/inputs/s6_100k_g1000_u.csv.gz"))
     return {std::move(trace->jobs), ""};
   return {generate(), "the golden input is not here: jobs of the same kind from a fixed seed"};
 }

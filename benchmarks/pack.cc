@@ -32,8 +32,7 @@ double seconds_of(const std::string& folder) {
 }
 
 std::vector<Measurement> pack_fgd_default(const Options& options) {
-  const char* shared = std::getenv("TENBIN_SHARED");  // NOLINT(concurrency-mt-unsafe)
-  const std::string folder = std::string(shared ? shared : "../shared") + "/traces/openb/";
+  const std::string folder = shared_folder() + "/traces/openb/";
   if (!std::filesystem::exists(folder)) {
     std::fprintf(stderr, "bench: pack_fgd_default is left out: no %s\n", folder.c_str());
     return {};

@@ -16,9 +16,11 @@ namespace {
 constexpr std::size_t live_jobs = 200'000, more_jobs = 50'000;
 constexpr Instant now{1'000};
 
-/// One user's project with credit for all, and 125 nodes of 8 GPUs that nobody schedules.
+constexpr std::uint32_t owner = 1;
+
+/// One owner's project with credit for all, and 125 nodes of 8 GPUs that nobody schedules.
 World fleet() {
-  return replay_world({TraceJob{.id = 1, .submit = now, .shape = whole_gpus(1), .user = 1}},
+  return replay_world({TraceJob{.id = 1, .submit = now, .shape = whole_gpus(1), .owner = owner}},
                       {PoolKind::nodes, 0, 125, 8}, {.backfill = Backfill::none});
 }
 
@@ -26,9 +28,10 @@ enum class Remembered { no, yes };
 
 void submit(World& world, std::size_t count, Remembered remembered) {
   Facts facts;
+  const std::string project = replay_project(owner);
   for (std::size_t i = 0; i < count; ++i) {
     facts.clear();
-    Asked asked{.command = SubmitJob{.project = "user-1",
+    Asked asked{.command = SubmitJob{.project = project,
                                      .shape = {.packing = Packing::count, .gpus = Gpus{8'000}},
                                      .time_limit = Span{3'600'000}}};
     if (remembered == Remembered::yes) asked.request = {1, world.jobs.next_id().value};
