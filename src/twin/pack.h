@@ -18,8 +18,8 @@ namespace tenbin {
 //
 // Ties between nodes go to a fixed order, and which one matters: in the order of openb's list,
 // which puts like nodes side by side, jobs that score alike everywhere (such as those without GPUs)
-// pile up on one kind of node. The published runs had them in no such order, so here it is drawn
-// with the seed, once for each run.
+// pile up on one kind of node. The published figures come out with an order drawn with the seed,
+// once for each run (docs/results.md).
 
 struct PackOptions {
   Placement placement = Placement::fragmentation;
