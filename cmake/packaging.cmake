@@ -4,7 +4,6 @@
 include(GNUInstallDirs)
 install(TARGETS tenbin RUNTIME DESTINATION bin)
 install(FILES packaging/systemd/tenbin.service DESTINATION lib/systemd/system)
-install(FILES packaging/systemd/tenbin.sysusers DESTINATION lib/sysusers.d RENAME tenbin.conf)
 install(FILES packaging/prometheus/tenbin.rules.yml packaging/grafana/tenbin.json
         DESTINATION share/tenbin)
 install(FILES packaging/tenbin.toml DESTINATION share/doc/tenbin/examples)

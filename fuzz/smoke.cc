@@ -31,7 +31,8 @@ std::vector<std::string> examples() {
   std::vector<std::string> result{
       "job_id,submit,gpus,runtime,walltime,user\n1,0,4,10,20,1\n2,0,8,10,10,1\n3,5,1,5,5,2\n4,6,2,"
       "30,40,1\n",
-      "; MaxProcs: 9\n1 0 5 90 8 -1 -1 8 600 -1 1 3 2 -1 1 -1 -1 -1\n2 9 -1 7 4 -1 -1 4 6 -1 0 4 -1 -1 1 "
+      "; MaxProcs: 9\n1 0 5 90 8 -1 -1 8 600 -1 1 3 2 -1 1 -1 -1 -1\n2 9 -1 7 4 -1 -1 4 6 -1 0 4 "
+      "-1 -1 1 "
       "-1 -1 -1\n",
       "name,cpu_milli,memory_mib,num_gpu,gpu_milli,gpu_spec,creation_time,deletion_time\np1,6000,"
       "12288,1,460,V100M16|T4,1,100\np3,64000,1,0,0,,3,100\n",

@@ -480,11 +480,25 @@ int serve(const std::vector<std::string>& words) {
         "docs/security.md / root ではないため、ジョブは同じ利用者として実行され、状態フォルダーを"
         "読めます（docs/security.md）");
   }
+  const auto numbered = static_cast<std::uint32_t>(settings.number("job_accounts_from"));
+  const bool by_project = ::geteuid() == 0 && settings.text("job_account").empty() &&
+                          exec::accounts_can_have(numbered);
+  if (::geteuid() == 0 && settings.text("job_account").empty() && !by_project) {
+    log(LogLevel::warning, "one_account_for_jobs",
+        fmt::format("there are no accounts from number {} on here (a user namespace); all jobs run "
+                    "as nobody and can disturb one another: set job_accounts_from to 65,536 "
+                    "numbers that there are / ここでは番号 {} からのアカウントを使えないため、全"
+                    "ジョブを nobody で実行します。ジョブ同士の干渉を防げません。使える番号を "
+                    "job_accounts_from に設定してください",
+                    numbered, numbered));
+    settings.set_standard("job_account", "nobody");
+  }
   auto executor = exec::LocalExecutor::open(
       {.attempt_directory = state + "/attempts",
        .work_directory = work,
        .output_directory = state + "/output",
        .job_account = settings.text("job_account"),
+       .project_accounts = by_project ? numbered : 0,
        .lease = lease,
        .open_files = files_as_started,
        .log = [&log](const std::string& line) { log(LogLevel::warning, "executor", line); }});

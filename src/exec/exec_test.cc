@@ -780,9 +780,39 @@ TEST_CASE("as root, members are nobody and can do what nobody can") {
                               " as nobody: Permission denied; submit with --dir"));
 }
 
+TEST_CASE("as root, members of one project can do nothing to those of another") {
+  if (::geteuid() != 0 || !accounts_can_have(1'879'048'192)) return;
+  Site site;
+  site.settings.project_accounts = 1'879'048'192;
+  site.return_service();
+  const AttemptId victim{7, 1};
+  AttemptSpec theirs = site.shell(victim, "echo secret > mine; echo $$ up; exec sleep 50");
+  theirs.project = 3;
+  theirs.environment = {{"WORD", "of-mine"}};
+  site.executor->start(theirs);
+  REQUIRE(site.says(victim, "up"));
+  const std::string process = site.said(victim).substr(0, site.said(victim).find(' '));
+
+  AttemptSpec look = site.shell(
+      one, "id -u; id -G; echo $USER; cat ../7/mine /proc/" + process + "/environ; kill -9 " +
+               process + " || echo no signal; ls ../7 || echo no folder; stat -c '%a %u' .");
+  look.project = 4;
+  CHECK(site.run(look).outcome == Outcome::exited);
+  CHECK(site.said(one) ==
+        "1879048196\n1879048196\ntenbin-1879048196\nno signal\nno folder\n700 1879048196\n");
+
+  // One of its own project may: it is the same people's work.
+  AttemptSpec friendly = site.shell({8, 1}, "cat ../7/mine; kill -9 " + process + " && echo ended");
+  friendly.project = 3;
+  site.run(friendly);
+  CHECK(site.said({8, 1}) == "secret\nended\n");
+  CHECK(site.end_of(victim)->outcome == Outcome::signalled);
+}
+
 TEST_CASE("as root, without a usable account nothing runs") {
   if (::geteuid() != 0) return;
-  for (const std::string account : {"no-such-account", "root", ""}) {
+  for (const std::string account :
+       {"no-such-account", "root", "", "#", "#0", "#-1", "#4294967295", "#99999999999", "#12x"}) {
     CAPTURE(account);
     Site site;
     site.settings.job_account = account;

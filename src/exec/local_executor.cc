@@ -21,6 +21,7 @@
 #include <cstdio>
 #include <deque>
 #include <filesystem>
+#include <fstream>
 #include <iterator>
 #include <map>
 #include <mutex>
@@ -228,6 +229,12 @@ class LocalExecutor::Loop {
 
   // ---- notes ----
 
+  // With no account at all it is root's, which is refused in words where it would be used.
+  std::string account_of(std::uint64_t project) const {
+    if (settings_.project_accounts != 0) return numbered_account(settings_.project_accounts, project);
+    return settings_.job_account.empty() ? "root" : settings_.job_account;
+  }
+
   void on_start(AttemptSpec spec) {
     const AttemptId id = spec.id;
     leaving_.erase(id);
@@ -242,12 +249,12 @@ class LocalExecutor::Loop {
       return;
     }
     Attempt attempt;
+    const std::string account = ::geteuid() == 0 ? account_of(spec.project) : "";
     attempt.spec = {.attempt = std::move(spec),
-                    .account = ::geteuid() == 0 ? settings_.job_account : "",
+                    .account = account,
                     .work_directory = settings_.work_directory + '/' + std::to_string(id.job),
                     .output_directory = output_of(id),
                     .lease = settings_.lease};
-    if (::geteuid() == 0 && settings_.job_account.empty()) attempt.spec.account = "root";
     examine(attempts_.emplace(id, std::move(attempt)).first->second);
   }
 
@@ -702,7 +709,10 @@ Result<std::unique_ptr<LocalExecutor>> LocalExecutor::open(LocalSettings setting
   }
   if (::geteuid() == 0) {
     // Without a usable account every attempt says so itself; here only its way is checked.
-    if (const auto account = find_account(settings.job_account)) {
+    const auto account = find_account(settings.project_accounts != 0
+                                          ? numbered_account(settings.project_accounts, 0)
+                                          : settings.job_account);
+    if (account) {
       if (const auto closed = closed_to(*account, settings.work_directory)) {
         return failed("jobs run as " + account->name + ", who cannot enter " + *closed +
                       " on the way to the work folder " + settings.work_directory +
@@ -713,6 +723,17 @@ Result<std::unique_ptr<LocalExecutor>> LocalExecutor::open(LocalSettings setting
   auto loop = std::make_unique<Loop>(std::move(settings));
   if (auto begun = loop->begin(); !begun) return std::unexpected(begun.error());
   return std::unique_ptr<LocalExecutor>(new LocalExecutor(std::move(loop)));
+}
+
+bool accounts_can_have(std::uint32_t first) {
+  const auto mapped = [&](const char* path) {
+    std::ifstream file(path);
+    for (std::uint64_t inside = 0, outside = 0, count = 0; file >> inside >> outside >> count;) {
+      if (inside <= first && std::uint64_t{first} + 65'536 <= inside + count) return true;
+    }
+    return false;
+  };
+  return mapped("/proc/self/uid_map") && mapped("/proc/self/gid_map");
 }
 
 void LocalExecutor::listen(std::function<void(AttemptEnd)> listener) {

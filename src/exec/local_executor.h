@@ -16,9 +16,11 @@ struct LocalSettings {
   std::string attempt_directory;  // a folder per attempt while it matters; ours alone
   std::string work_directory;     // a folder per job, kept; the job account must be able to enter
   std::string output_directory;   // what members wrote, kept
-  // Members run as this account when the service runs as root, else as the service itself. It must
-  // exist and not be root; if not, every attempt ends as launch_failed.
+  // Whom members run as when the service runs as root (else as the service itself). This account,
+  // which must exist and not be root; if not, every attempt ends as launch_failed.
   std::string job_account = "nobody";
+  // If not 0, nameless accounts instead, one for each project: this number plus the project's id.
+  std::uint32_t project_accounts = 0;
   // Work stops when the service has been silent for so long. Whatever is lost is reported that much
   // later at most.
   Span lease{10'000};
@@ -31,6 +33,10 @@ struct LocalSettings {
   std::function<void(const std::string&)> log;
 };
 
+/// Whether accounts with 65,536 numbers from `first` on can be used here: in a user namespace most
+/// do not exist.
+bool accounts_can_have(std::uint32_t first);
+
 /// Makes attempts run on this machine, each under a supervisor of its own that outlives the
 /// service. Promises, whatever is killed and whenever:
 /// - an attempt is run at most once, and nothing of it runs when its end is told;
@@ -42,7 +48,7 @@ struct LocalSettings {
 class LocalExecutor final : public Executor {
  public:
   /// Makes the three folders if they are not there. Errors: one cannot be made; the lease is
-  /// shorter than 100 ms; the job account cannot enter the work folder.
+  /// shorter than 100 ms; whom jobs run as cannot enter the work folder.
   static Result<std::unique_ptr<LocalExecutor>> open(LocalSettings settings);
   ~LocalExecutor() override;
 

@@ -14,6 +14,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <csignal>
 #include <cstdint>
 #include <map>
@@ -112,7 +113,20 @@ std::vector<char*> pointers(const std::vector<std::string>& texts) {
 
 }  // namespace
 
+std::string numbered_account(std::uint32_t first, std::uint64_t project) {
+  return '#' + std::to_string(first + project);
+}
+
 Result<Account> find_account(const std::string& name) {
+  if (name.starts_with('#')) {
+    std::uint32_t number = 0;
+    const char* const end = name.data() + name.size();
+    const auto [at, error] = std::from_chars(name.data() + 1, end, number);
+    // -1 as a number means "as it was" to the system calls.
+    if (error != std::errc{} || at != end || number == 0 || number >= INT32_MAX)
+      return failed("there is no account for jobs with the number " + name.substr(1));
+    return Account{.name = "tenbin-" + name.substr(1), .uid = number, .gid = number};
+  }
   std::vector<char> buffer(1 << 16);
   passwd entry{};
   passwd* found = nullptr;

@@ -20,7 +20,12 @@ struct Account {
   gid_t gid = 0;
 };
 
-/// The unprivileged account `name`. Errors: unknown; may not be asked just now; is root.
+/// The account of a project that has no name in the machine's list of accounts: "#1879048193". Its
+/// user and its group have that number. Project 0: of no project.
+std::string numbered_account(std::uint32_t first, std::uint64_t project);
+
+/// The unprivileged account `name`, or that of a number. Errors: unknown; may not be asked just
+/// now; is root; no number of an account.
 Result<Account> find_account(const std::string& name);
 
 /// Which directory on the way to `path` the account cannot enter, if any. Looks at owner, group and

@@ -24,6 +24,7 @@ AttemptSpec attempt_of(const World& world, JobId id, const Job& job) {
   spec.id = {id.value, job.attempt};
   spec.epoch = world.epoch;
   spec.started = job.started;
+  spec.project = job.project.value;
   spec.time_limit = job.limit;
   for (const Slice& slice : job.slices) {
     const Node& node = world.nodes.at(slice.node);

@@ -99,7 +99,8 @@ enum class Warned : std::uint8_t { all, shell, steps };
 /// Everything that a supervisor needs to run one attempt.
 struct AttemptSpec {
   AttemptId id;
-  std::uint64_t epoch = 0;                         // of the service that starts it
+  std::uint64_t epoch = 0;    // of the service that starts it
+  std::uint64_t project = 0;  // whose work it is: projects are kept apart where that can be done
   std::vector<std::string> argv;                   // what every member runs
   std::map<std::string, std::string> environment;  // on top of a clean one
   std::string directory;             // working directory; empty: one of its own under the work area

@@ -91,7 +91,6 @@ has usr/share/tenbin/tenbin.rules.yml
 has usr/share/tenbin/tenbin.json
 has usr/share/doc/tenbin/README.md
 has etc/tenbin/tenbin.toml
-has usr/lib/sysusers.d/tenbin.conf
 has usr/share/man/man1/tenbin.1
 has usr/share/man/man1/tenbin-serve.1
 has usr/share/man/ja/man1/tenbin-restore.1
@@ -121,7 +120,6 @@ if [[ $mode == --install && $failures == 0 ]]; then
   check "the installed program does not run" /usr/bin/tenbin serve --print-config
   check "the installed settings are not right" \
     /usr/bin/tenbin serve --check-config --config /etc/tenbin/tenbin.toml
-  check "the account of jobs is not there" getent passwd tenbin-job
   check "it cannot be removed" dpkg -r tenbin
   check "the program is still there" test ! -e /usr/bin/tenbin
   check "the settings are gone with the program" test -e /etc/tenbin/tenbin.toml
