@@ -481,8 +481,8 @@ int serve(const std::vector<std::string>& words) {
         "読めます（docs/security.md）");
   }
   const auto numbered = static_cast<std::uint32_t>(settings.number("job_accounts_from"));
-  const bool by_project = ::geteuid() == 0 && settings.text("job_account").empty() &&
-                          exec::accounts_can_have(numbered);
+  const bool by_project =
+      ::geteuid() == 0 && settings.text("job_account").empty() && exec::accounts_can_have(numbered);
   if (::geteuid() == 0 && settings.text("job_account").empty() && !by_project) {
     log(LogLevel::warning, "one_account_for_jobs",
         fmt::format("there are no accounts from number {} on here (a user namespace); all jobs run "
