@@ -293,10 +293,7 @@ struct EventHub::Shared {
   void each_wanting(const Happening& what, Do&& with) const {
     const auto look = [&](const std::vector<GroupPtr>& near) {
       for (const GroupPtr& group : near) {
-        const EventFilter& filter = group->filter;
-        if (filter.kinds != 0 && (filter.kinds >> what.kind & 1) == 0) continue;
-        if (filter.project && what.project != filter.project) continue;
-        with(group);
+        if (group->filter.takes(what)) with(group);
       }
     };
     look(others);
@@ -365,13 +362,6 @@ class EventHub::Subscription final : public net::Stream,
   }
 
  private:
-  bool wanted(const Happening& what, const Sees& sees) const {
-    if (filter_.kinds != 0 && (filter_.kinds >> what.kind & 1) == 0) return false;
-    if (filter_.project && what.project != filter_.project) return false;
-    if (filter_.job && what.job != filter_.job) return false;
-    return sees(what);
-  }
-
   // With the World locked for reading.
   Then more(std::string& out, std::size_t room, const Sees& sees) {
     const std::lock_guard lock(shared_->mutex);
@@ -474,7 +464,8 @@ class EventHub::Subscription final : public net::Stream,
         Happening what = happening_of(world, event, projects[i]);
         what.sequence = record.sequence;
         what.index = i;
-        if (Place{what.sequence, what.index} <= after || !wanted(what, *sees)) continue;
+        if (Place{what.sequence, what.index} <= after || !filter_.takes(what) || !(*sees)(what))
+          continue;
         write_happening(text, world, what, event, record.at, by);
       }
       return true;

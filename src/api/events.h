@@ -57,6 +57,12 @@ struct Place {
 std::optional<Place> parse_place(std::string_view text);
 
 struct EventFilter {
+  /// Whether it is for this; not whether its reader may see it.
+  bool takes(const Happening& what) const {
+    return (kinds == 0 || (kinds >> what.kind & 1) != 0) && (!project || what.project == project) &&
+           (!job || what.job == job);
+  }
+
   ProjectId project;        // none: all
   JobId job;                // none: all
   std::uint64_t kinds = 0;  // bit i: index i in Event; 0: all

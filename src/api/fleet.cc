@@ -50,7 +50,7 @@ void Api::fleet(const CallPtr& call) {
         for (const NodeId id : pool.nodes) {
           const Node& node = world.nodes.at(id);
           out.begin_object().member("name", node.name);
-          out.member("state", enum_names(NodeState{})[static_cast<std::size_t>(node.state)]);
+          out.member("state", name_of(node.state));
           out.member("gpus", std::to_string(pool.gpus_per_node))
               .member("gpus_free", text_of(node.free()));
           out.key("jobs").begin_array();
@@ -86,9 +86,7 @@ void Api::set_node(const CallPtr& call, const std::string& node, const std::stri
       std::string text;
       JsonWriter out(text);
       out.begin_object().member("node", node);
-      out.member("state",
-                 enum_names(NodeState{})[static_cast<std::size_t>(world.nodes.at(n).state)])
-          .end_object();
+      out.member("state", name_of(world.nodes.at(n).state)).end_object();
       return text;
     }));
   });

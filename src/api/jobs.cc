@@ -23,15 +23,11 @@ constexpr std::uint64_t predicted_jobs_max =
     20'000;  // larger queues would take too long to play forward
 constexpr std::size_t predicted_instants_max = 5'000;
 
-std::string_view state_text(JobState state) {
-  return enum_names(JobState{})[static_cast<std::size_t>(state)];
-}
-
 void write_conditions(JsonWriter& out, const Job& job) {
   out.member("retries", job.retries).member("failures", job.failures).key("after").begin_array();
   for (const After& after : job.after) {
     out.begin_object().member("job", after.job.value);
-    out.member("when", enum_names(When{})[static_cast<std::size_t>(after.when)]).end_object();
+    out.member("when", name_of(after.when)).end_object();
   }
   out.end_array().key("labels").begin_object();
   for (const auto& [key, value] : job.labels) out.member(key, value);
@@ -149,7 +145,7 @@ void write_job(JsonWriter& out, const World& world, JobId id, const Job& job) {
   out.key("tasks").null().member("project", world.projects.at(job.project).name);
   const Person* person = world.persons.find(job.person);
   out.member("person", person ? person->name : std::string()).member("name", job.name);
-  out.member("state", enum_names(JobState{})[static_cast<std::size_t>(job.state)]);
+  out.member("state", name_of(job.state));
   out.member("shape", shape_text(job.shape)).member("gpus", text_of(job.shape.gpus));
   out.member("members", job.shape.members).member("time_limit_ms", job.limit.count);
   out.member("submitted", text_of(job.submitted));
@@ -213,7 +209,7 @@ void write_array(JsonWriter& out, const World& world, JobId id, const JobArray& 
   out.member("project", world.projects.at(array.project).name);
   const Person* person = world.persons.find(job.person);
   out.member("person", person ? person->name : std::string()).member("name", job.name);
-  out.member("state", state_text(state_of(world, array)));
+  out.member("state", name_of(state_of(world, array)));
   out.member("shape", shape_text(job.shape)).member("gpus", text_of(job.shape.gpus));
   out.member("members", job.shape.members).member("time_limit_ms", job.limit.count);
   out.member("submitted", text_of(job.submitted));
@@ -277,7 +273,7 @@ void Api::change(const CallPtr& call, JobId job, const Command& command) {
       JsonWriter out(text);
       const auto state = live_.read([&](const World& world) { return live_state(world, job); });
       out.begin_object().member("job", job.value);
-      out.member("state", state_text(state.value_or(JobState::cancelled))).end_object();
+      out.member("state", name_of(state.value_or(JobState::cancelled))).end_object();
       return ok(std::move(text));
     });
   };
@@ -326,7 +322,7 @@ std::expected<std::optional<SettledJob>, Complaint> Api::settled(JobId id) const
   one.job = id.value;
   one.task = static_cast<std::int32_t>(id.value - array.value - 1);
   one.tasks = one.tasks_completed = one.tasks_failed = one.tasks_cancelled = 0;
-  one.state = state_text(JobState::cancelled);
+  one.state = name_of(JobState::cancelled);
   one.started = {};
   one.charged = {};
   return one;

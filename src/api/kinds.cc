@@ -188,9 +188,7 @@ void with_view(const World& world, std::string_view kind, const Sees& sees,
              },
              nothing_more});
   } else if (kind == "person") {
-    const auto role = [](const Person& p) {
-      return enum_names(Role{})[static_cast<std::size_t>(p.role)];
-    };
+    const auto role = [](const Person& p) { return name_of(p.role); };
     use(View{w.persons, w.index.persons, std::optional(Reason::unknown_person),
              [&](JsonWriter& out, PersonId, const Person& p) {
                write_name(out, p);
@@ -217,9 +215,7 @@ void with_view(const World& world, std::string_view kind, const Sees& sees,
         },
         all, nothing_more});
   } else if (kind == "node") {
-    const auto state = [](const Node& n) {
-      return enum_names(NodeState{})[static_cast<std::size_t>(n.state)];
-    };
+    const auto state = [](const Node& n) { return name_of(n.state); };
     use(View{w.nodes, w.index.nodes, std::optional(Reason::unknown_node),
              [&](JsonWriter& out, NodeId, const Node& n) {
                write_name(out, n);
@@ -381,7 +377,7 @@ void Api::list(const CallPtr& call, std::string_view kind) {
             const std::string& person = world.persons.at(m.person).name;
             if (!filters.fits("person", person)) continue;
             out.begin_object().member(where, row.name).member("person", person);
-            out.member("role", enum_names(ScopedRole{})[static_cast<std::size_t>(m.role)]);
+            out.member("role", name_of(m.role));
             out.end_object();
             ++written;
           }

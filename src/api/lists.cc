@@ -129,8 +129,7 @@ void Api::jobs(const CallPtr& call) {
             job.submitted >= to || (!wanted.name.empty() && job.name != wanted.name)) {
           return false;
         }
-        if (!wanted.state.empty() &&
-            enum_names(JobState{})[static_cast<std::size_t>(state)] != wanted.state) {
+        if (!wanted.state.empty() && name_of(state) != wanted.state) {
           return false;
         }
         if (!wanted.label.empty() && !std::ranges::count(job.labels, std::pair(key, value)))

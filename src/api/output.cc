@@ -80,7 +80,7 @@ bool Api::answer_output(OutputAsked& asked, Instant now) {
     if (!row) return;
     const Job& job = world.jobs.at(row);
     const JobState now_in = job.active() ? job.state : waiting_state(world, job);
-    state = enum_names(JobState{})[static_cast<std::size_t>(now_in)];
+    state = name_of(now_in);
     if (asked.attempt == 0) asked.attempt = job.attempt;
     ended = asked.attempt != 0 && asked.attempt < job.attempt;
   });

@@ -66,8 +66,7 @@ void Api::whoami(const CallPtr& call) {
     std::string text;
     JsonWriter out(text);
     out.begin_object().member("person", person.name).member("title", person.title);
-    out.member("role", enum_names(Role{})[static_cast<std::size_t>(person.role)])
-        .member("read_only", call->caller.read_only);
+    out.member("role", name_of(person.role)).member("read_only", call->caller.read_only);
     const auto mine = [&](const Members& members) {
       return std::ranges::find(members, call->caller.person, &Membership::person);
     };
@@ -81,7 +80,7 @@ void Api::whoami(const CallPtr& call) {
         const auto m = mine(row.members);
         if (m == row.members.end()) return;
         out.begin_object().member(kind, row.name);
-        out.member("role", enum_names(ScopedRole{})[static_cast<std::size_t>(m->role)]);
+        out.member("role", name_of(m->role));
         out.end_object();
       });
     };

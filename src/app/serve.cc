@@ -362,7 +362,8 @@ int serve(const std::vector<std::string>& words) {
   sigemptyset(&ends);
   sigaddset(&ends, SIGTERM);
   sigaddset(&ends, SIGINT);
-  // It means: read the certificate again. A terminal that goes takes us with it all the same.
+  // With TLS it means: read the certificate again, even if it is a terminal that went. Without TLS
+  // a terminal that goes takes us with it.
   const bool tls = !settings.text("tls_key").empty();
   if (tls || !::isatty(0)) sigaddset(&ends, SIGHUP);
   pthread_sigmask(SIG_BLOCK, &ends, nullptr);

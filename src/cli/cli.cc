@@ -14,7 +14,6 @@
 #include "cli/completion.h"
 #include "cli/context.h"
 #include "cli/help.h"
-#include "cli/replay_files.h"
 #include "cli/width.h"
 #include "codec/json.h"
 
@@ -332,7 +331,6 @@ int run_cli(const Surroundings& around, const std::vector<std::string>& typed,
 }
 
 int run_cli(int argc, char** argv, const Extras& extras, const JournalReader& journal) {
-  use_journals(journal);
   bool broken = false;  // what was printed could not be written
   const Surroundings around{
       .variable =
@@ -363,6 +361,7 @@ int run_cli(int argc, char** argv, const Extras& extras, const JournalReader& jo
       .out_rows = terminal().ws_row,
       .flush = [&] { broken = std::fflush(stdout) != 0 || broken; },
       .stopped = [&] { return broken; },
+      .journal = journal,
   };
   const int exit = run_cli(around, {argv + 1, argv + argc}, extras);
   broken = std::fflush(stdout) != 0 || broken;

@@ -5,7 +5,6 @@
 #include <string_view>
 #include <vector>
 
-#include "base/error.h"
 #include "cli/surroundings.h"
 
 namespace tenbin::cli {
@@ -17,11 +16,6 @@ struct ExtraCommand {
   std::function<int(const std::vector<std::string>& words)> run;
   std::function<std::string()> manual = {};  // what its --help prints; empty: it has no page
 };
-
-/// Gives every record of the journal in a state folder to `visit`, until it returns false.
-using JournalReader = std::function<Result<void>(
-    const std::string& state,
-    const std::function<bool(std::uint64_t sequence, Instant at, std::string_view body)>& visit)>;
 
 /// The `tenbin` command: everything that talks to a service through its REST API, and the help.
 /// Gives the exit code; `tenbin help exit-codes` is their table.

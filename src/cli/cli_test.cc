@@ -345,7 +345,7 @@ TEST_CASE("TOML errors name the line") {
   CHECK(has(error(submit, "gpus = 1.5\n"), "f.toml:1: gpus must be a fraction below 1"));
   CHECK(has(error(submit, "command = ['a',\n 5]\n"), "f.toml:2: command must be a list of texts"));
   CHECK(fake.asked().empty());
-  CHECK(fake.run({"apply", "-f", "/no/such.toml"}).exit == 1);
+  CHECK(fake.run({"apply", "-f", "/no/such.toml"}).exit == 3);
   CHECK(fake.run({"apply"}).exit == 2);
 }
 

@@ -189,12 +189,18 @@ TEST_CASE("create: flags become the declaration, whatever its types") {
 
   fake.expect("POST /v1/prices", json(R"({"kind":"price","name":"p","result":"created","id":1})"));
   CHECK(fake.run({"price", "set", "p", "--gpu-hour", "3"}).out == "set price p\n");
+  fake.expect("POST /v1/policies",
+              json(R"({"kind":"policy","name":"","result":"changed","id":0})"));
+  CHECK(fake.run({"policy", "set", "--backfill", "none", "--cpu-jobs", "true"}).out ==
+        "set policy\n");
+  CHECK(fake.last().body == R"({"backfill":"none","cpu_jobs":true})");
   fake.expect("POST /v1/persons/y/disable", json("{}"));
   CHECK(fake.run({"person", "disable", "y"}).out == "y is kept out now\n");
 
   const std::size_t asked = fake.asked().size();
   for (const Args& bad :
-       {Args{"funder", "create", "x", "--credits-per-unit", "1"},
+       {Args{"policy", "set", "--cpu-jobs", "perhaps"},
+        Args{"funder", "create", "x", "--credits-per-unit", "1"},
         Args{"funder", "create", "--commitment", "1 JPY", "--credits-per-unit", "1"},
         Args{"funder", "create", "x", "--commitment", "1", "--credits-per-unit", "1"},
         Args{"funder", "create", "x", "--commitment", "1.234 JPY", "--credits-per-unit", "1"},

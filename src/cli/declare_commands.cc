@@ -90,7 +90,7 @@ void print_plan(const Context& context, const std::vector<Planned>& plan) {
   std::map<Fate, int> counts;
   for (const Planned& one : plan) {
     ++counts[one.fate];
-    std::string line = std::string(one.declaration->kind) + " " + printable(one.declaration->name);
+    std::string line = said_of(one.declaration->kind, printable(one.declaration->name));
     if (!one.changes.empty()) line += ": " + changes_text(one.changes);
     switch (one.fate) {
       case Fate::created: line = painted(context, "+ " + line, "32"); break;
@@ -160,7 +160,7 @@ Outcome<int> dry_run(const Context& context, Service& service,
   if (refused == plan->end()) return 0;
   const Declaration& one = *refused->declaration;
   return stop(Exit::conflict, "name_taken",
-              one.place + ": " + std::string(one.kind) + " " + one.name + ": " +
+              one.place + ": " + said_of(one.kind, one.name) + ": " +
                   context.say(Phrase::cannot_change, changes_text(refused->changes)),
               context.say(Phrase::hint_name_taken));
 }
@@ -175,10 +175,10 @@ void print_applied(const Context& context, const std::vector<Applied>& items) {
   for (const Applied& item : items) {
     if (item.result == "created") {
       ++created;
-      context.print_line(context.say(Phrase::applied_item, item.kind, item.name));
+      context.print_line(context.say(Phrase::applied_item, said_of(item.kind, item.name)));
     } else if (item.result == "changed") {
       ++changed;
-      context.print_line(context.say(Phrase::applied_change, item.kind, item.name));
+      context.print_line(context.say(Phrase::applied_change, said_of(item.kind, item.name)));
     } else {
       ++unchanged;
     }
@@ -236,7 +236,7 @@ Outcome<void> send(const Context& context, Service& service, std::span<const Dec
   const std::uint64_t at = refused["index"].unsigned_integer().value_or(part.size());
   if (at < part.size()) {
     const Declaration& one = part[at];
-    why.why = one.place + ": " + std::string(one.kind) + " " + one.name + ": " + why.why;
+    why.why = one.place + ": " + said_of(one.kind, one.name) + ": " + why.why;
   }
   return std::unexpected(std::move(why));
 }

@@ -17,7 +17,8 @@ std::string canonical(const Field& field, JsonValue value) {
   const std::string text = raw.empty() ? std::string(field.otherwise) : raw;
   switch (field.type) {
     case Type::text:
-    case Type::integer: return text;
+    case Type::integer:
+    case Type::truth: return text;
     case Type::decimal: {
       const auto number = parse_credits(text);
       return number ? credits_text(*number) : text;

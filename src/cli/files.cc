@@ -1,6 +1,7 @@
 #include "cli/files.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -17,6 +18,7 @@
 #include "cli/nouns.h"
 #include "codec/json.h"
 #include "codec/spec.h"
+#include "twin/policy.h"
 
 namespace tenbin::cli {
 
@@ -81,6 +83,12 @@ class Reader {
       return std::nullopt;
     }
     return n->get();
+  }
+
+  std::optional<bool> truth(const toml::node& node, std::string_view field) {
+    const auto* value = node.as_boolean();
+    if (!value) wrong(node, field, Phrase::expected_boolean);
+    return value ? std::optional(value->get()) : std::nullopt;
   }
 
   // A decimal string, a whole number, or a number with a point as long as it means what it says.
@@ -174,6 +182,7 @@ void write_field(Reader& reader, const toml::node& node, const Field& field, Jso
     case Type::integer: out.value(reader.integer(node, field.name).value_or(0)); break;
     case Type::instant: out.value(reader.instant(node, field.name).value_or("")); break;
     case Type::money: write_money(reader, node, field.name, out); break;
+    case Type::truth: out.value(reader.truth(node, field.name).value_or(false)); break;
     case Type::texts:
       out.begin_array();
       for (const std::string& text : reader.texts(node, field.name)) out.value(text);
@@ -182,17 +191,20 @@ void write_field(Reader& reader, const toml::node& node, const Field& field, Jso
   }
 }
 
-std::string name_of(const toml::table& table) {
+std::string name_in(const toml::table& table, const Noun& kind) {
+  if (kind.keys.empty()) return {};  // there is one
   const auto member = [&](std::string_view key) { return table[key].value_or(std::string()); };
   if (table.contains("name")) return member("name");
   if (table.contains("person")) return member("project") + " " + member("person");
-  return member(table.contains("pool") ? "pool" : "backfill");
+  return member("pool");
 }
 
 Declaration declaration(const Context& context, Reader& reader, const Noun& kind,
                         const toml::table& table) {
-  Declaration made{
-      .kind = kind.name, .name = name_of(table), .place = reader.place(table.source()), .json = {}};
+  Declaration made{.kind = kind.name,
+                   .name = name_in(table, kind),
+                   .place = reader.place(table.source()),
+                   .json = {}};
   JsonWriter out(made.json);
   out.begin_object().member("kind", kind.name);
   for (const auto& [key, node] : in_file_order(table)) {
@@ -241,11 +253,6 @@ void read_job_key(Reader& reader, std::string_view key, const toml::key& where,
     const auto n = reader.integer(node, name);
     return n ? std::optional(Span{*n}) : std::nullopt;
   };
-  const auto truth = [&]() -> std::optional<bool> {
-    const auto* value = node.as_boolean();
-    if (!value) reader.wrong(node, key, Phrase::expected_boolean);
-    return value ? std::optional(value->get()) : std::nullopt;
-  };
   if (key == "project")
     job.project = reader.text(node, key);
   else if (key == "name")
@@ -283,9 +290,9 @@ void read_job_key(Reader& reader, std::string_view key, const toml::key& where,
   else if (key == "tasks_per_member")
     job.tasks_per_member = reader.integer(node, key);
   else if (key == "hold")
-    job.hold = truth();
+    job.hold = reader.truth(node, key);
   else if (key == "requeue")
-    job.requeue = truth();
+    job.requeue = reader.truth(node, key);
   else if (key == "array") {
     const auto text = reader.text(node, key);
     if (!text || !take_array(*text, job)) reader.wrong(node, key, Phrase::expected_array);
@@ -345,11 +352,21 @@ void read_job_key(Reader& reader, std::string_view key, const toml::key& where,
 
 }  // namespace
 
+Outcome<void> there_is(const Context& context, const std::string& path) {
+  struct stat about{};
+  if (path == "-") return {};
+  const int error = ::stat(path.c_str(), &about) != 0 ? errno : S_ISDIR(about.st_mode) ? EISDIR : 0;
+  if (error == 0) return {};
+  return stop(Exit::not_found, "no_file",
+              context.say(Phrase::file_unreadable, path, std::generic_category().message(error)));
+}
+
 Outcome<std::string> read_file(const Context& context, const std::string& path) {
   const auto failed_with = [&](int error) {
     return stop(Exit::failed, "file_unreadable",
                 context.say(Phrase::file_unreadable, path, std::generic_category().message(error)));
   };
+  if (auto there = there_is(context, path); !there) return std::unexpected(there.error());
   const int fd = path == "-" ? ::dup(STDIN_FILENO) : ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) return failed_with(errno);
   std::string all;
@@ -397,6 +414,49 @@ Outcome<std::vector<Declaration>> read_declarations(const Context& context,
   const auto text = read_file(context, path);
   if (!text) return std::unexpected(text.error());
   return parse_declarations(context, *text, path);
+}
+
+Outcome<GivenPolicy> parse_policy(const Context& context, std::string_view text,
+                                  const std::string& path) {
+  Reader reader(context, path);
+  const auto file = reader.parse(text);
+  if (!file) return reader.error();
+  std::string base = path.substr(path.find_last_of('/') + 1);
+  if (base.ends_with(".toml")) base.resize(base.size() - 5);
+  GivenPolicy given{std::move(base), {}};
+  Policy& policy = given.policy;
+  for (const auto& [key, node] : in_file_order(*file)) {
+    const std::string_view name = key->str();
+    const auto choose = [&]<class Enum>(Enum& to) {
+      const auto word = reader.text(*node, name);
+      if (!word) return;
+      if (const auto value = value_named<Enum>(*word)) {
+        to = *value;
+      } else {
+        reader.fail(node->source(), context.say(Phrase::field_wrong, name, joined(enum_names(to))));
+      }
+    };
+    if (name == "name") {
+      given.name = reader.text(*node, name).value_or("");
+      if (given.name.empty()) reader.wrong(*node, name, Phrase::expected_text);
+    } else if (name == "order") {
+      choose(policy.order);
+    } else if (name == "backfill") {
+      choose(policy.backfill);
+    } else if (name == "placement") {
+      choose(policy.placement);
+    } else if (name == "seed") {
+      const std::int64_t seed = reader.integer(*node, name).value_or(0);
+      if (seed > seed_max) reader.wrong(*node, name, Phrase::expected_seed);
+      policy.seed = static_cast<std::uint64_t>(seed);
+    } else if (name == "cpu_jobs") {
+      policy.cpu_jobs = reader.truth(*node, name).value_or(false);
+    } else {
+      reader.unknown_field(*key, "name order backfill placement seed cpu_jobs");
+    }
+    if (reader.failed()) return reader.error();
+  }
+  return given;
 }
 
 Outcome<JobRequest> parse_job_file(const Context& context, std::string_view text,

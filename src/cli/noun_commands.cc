@@ -47,6 +47,7 @@ std::string_view shape_of(const Field& field) {
     case Type::money: return "\"AMOUNT CURRENCY\"";
     case Type::instant: return "INSTANT";
     case Type::texts: return "NAME";
+    case Type::truth: return "true|false";
   }
   return "TEXT";
 }
@@ -93,6 +94,10 @@ Outcome<void> write_field(const Context& context, const Words& words, const Fiel
       out.value(*number);
       break;
     }
+    case Type::truth:
+      if (value != "true" && value != "false") return wrong_with(Phrase::expected_boolean);
+      out.value(value == "true");
+      break;
     case Type::instant:
       if (!parse_instant(value)) return wrong_with(Phrase::expected_instant);
       out.value(value);
@@ -264,7 +269,7 @@ Outcome<int> declare_noun(Context& context, const Words& words) {
   const Phrase said = result == "unchanged"                       ? Phrase::was_unchanged
                       : result == "changed" || noun.verb == "set" ? Phrase::was_set
                                                                   : Phrase::applied_item;
-  context.print_line(context.say(said, noun.name, name));
+  context.print_line(context.say(said, said_of(noun.name, name)));
   return 0;
 }
 

@@ -153,7 +153,9 @@ std::vector<Noun> all_nouns() {
                    "easy"},
                   {"placement", Type::text, optional, Phrase::col_placement,
                    Phrase::field_placement, "best_fit"},
-                  {"seed", Type::integer, optional, Phrase::col_seed, Phrase::field_seed, "0"}},
+                  {"seed", Type::integer, optional, Phrase::col_seed, Phrase::field_seed, "0"},
+                  {"cpu_jobs", Type::truth, optional, Phrase::col_cpu_jobs, Phrase::field_cpu_jobs,
+                   "false"}},
        .more_columns = {},
        .related = {}},
       {.name = "grant",
@@ -273,11 +275,16 @@ std::vector<Column> Noun::columns() const {
       case Type::integer: shown = Kind::number; break;
       case Type::money: shown = Kind::money; break;
       case Type::instant: shown = Kind::instant; break;
+      case Type::truth: shown = Kind::yes_no; break;
     }
     all.push_back({field.name, field.header, shown});
   }
   all.insert(all.end(), more_columns.begin(), more_columns.end());
   return all;
+}
+
+std::string said_of(std::string_view noun, std::string_view name) {
+  return std::string(noun) + (name.empty() ? "" : " ") + std::string(name);
 }
 
 const std::vector<Noun>& nouns() {

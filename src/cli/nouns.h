@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -10,7 +11,7 @@
 
 namespace tenbin::cli {
 
-enum class Type : std::uint8_t { text, decimal, integer, money, instant, texts };
+enum class Type : std::uint8_t { text, decimal, integer, money, instant, texts, truth };
 
 struct Field {
   std::string_view name;
@@ -48,6 +49,9 @@ struct Noun {
 
 /// In the order in which one thing needs another.
 const std::vector<Noun>& nouns();
+
+/// "pool east"; of a noun without keys, of which there is one, "policy".
+std::string said_of(std::string_view noun, std::string_view name);
 
 /// nullptr if there is none.
 const Noun* find_noun(std::string_view name);

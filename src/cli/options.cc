@@ -19,6 +19,7 @@ struct Options::Impl {
     std::string names, shape;
     bool many = false;
     Phrase help;
+    std::string there = {};
   };
   std::vector<Line> lines;
   std::size_t own_lines = 0;
@@ -69,9 +70,9 @@ Options& Options::value(const std::string& names, std::string_view shape, std::s
 }
 
 Options& Options::values(const std::string& names, std::string_view shape,
-                         std::vector<std::string>& to, Phrase help) {
+                         std::vector<std::string>& to, Phrase help, std::string there) {
   impl_->app.add_option(names, to)->allow_extra_args(false);
-  impl_->lines.push_back({names, std::string(shape), true, help});
+  impl_->lines.push_back({names, std::string(shape), true, help, std::move(there)});
   return *this;
 }
 
@@ -99,7 +100,7 @@ Described Options::Impl::described(const Context& context) const {
   for (std::size_t i = 0; i < lines.size(); ++i) {
     const Line& line = lines[i];
     (i < own_lines ? all.flags : all.global_flags)
-        .push_back({split(line.names), line.shape, line.many, context.say(line.help)});
+        .push_back({split(line.names), line.shape, line.many, context.say(line.help, line.there)});
   }
   return all;
 }

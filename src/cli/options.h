@@ -27,9 +27,9 @@ class Options {
   /// `shape` is shown in the help for the value: "N", "NAME". Completion knows what to offer from
   /// it and from the flag's name: FILE, DIR, a|b|c, --project, --state ...
   Options& value(const std::string& names, std::string_view shape, std::string& to, Phrase help);
-  /// May be given more than once.
+  /// May be given more than once. `there` is what its help has for {0}.
   Options& values(const std::string& names, std::string_view shape, std::vector<std::string>& to,
-                  Phrase help);
+                  Phrase help, std::string there = {});
   /// Words without a flag, in order.
   enum class Need : std::uint8_t { optional, required };
   Options& word(std::string name, std::string& to, Need need);

@@ -1,8 +1,8 @@
-#include <charconv>
-
 #include "cli/commands.h"
+#include "cli/files.h"
 #include "cli/options.h"
 #include "cli/table.h"
+#include "cli/trace_report.h"
 #include "cli/width.h"
 #include "codec/json.h"
 #include "twin/pack.h"
@@ -60,9 +60,7 @@ Outcome<int> pack(Context& context, const Words& words) {
   PackOptions how{.japanese = japanese};
   const auto placement = packing_policy(policy);
   if (!placement) {
-    std::string names;
-    for (const std::string_view name : packing_policies())
-      names += (names.empty() ? "" : ", ") + std::string(name);
+    std::string names = joined(packing_policies());
     for (const std::string_view name : enum_names(Placement{})) {
       if (names.find(name) == std::string::npos) names += ", " + std::string(name);
     }
@@ -71,15 +69,18 @@ Outcome<int> pack(Context& context, const Words& words) {
   }
   how.placement = *placement;
   if (!seed.empty()) {
-    const auto [end, error] = std::from_chars(seed.data(), seed.data() + seed.size(), how.seed);
-    if (error != std::errc{} || end != seed.data() + seed.size())
-      return stop(Exit::usage, "usage", context.say(Phrase::pack_bad_seed, seed));
+    const auto number = parse_whole(seed, 0, UINT64_MAX);
+    if (!number) return stop(Exit::usage, "usage", context.say(Phrase::pack_bad_seed, seed));
+    how.seed = *number;
   }
 
   const auto unreadable = [&](const Error& error) {
     return stop(Exit::failed, "trace_unreadable", error.what,
                 context.say(Phrase::pack_unreadable_hint));
   };
+  for (const std::string& path : {nodes_path, pods_path}) {
+    if (auto there = there_is(context, path); !there) return std::unexpected(there.error());
+  }
   const auto nodes = read_openb_nodes(nodes_path, japanese);
   if (!nodes) return unreadable(nodes.error());
   const auto pods =
@@ -88,8 +89,7 @@ Outcome<int> pack(Context& context, const Words& words) {
   const auto result = tenbin::pack(*nodes, pods->jobs, pods->names, how);
   if (!result) return stop(Exit::failed, "cannot_pack", result.error().what);
 
-  if (const std::uint64_t bad = pods->problems.count(); bad > 0)
-    context.note(context.say(Phrase::pack_left_out, bad, pods_path));
+  report(context, pods->info, pods->problems);
   if (result->nodes_without_gpu > 0)
     context.note(context.say(Phrase::pack_nodes_left_out, result->nodes_without_gpu));
   if (context.format == Format::json) {

@@ -11,10 +11,11 @@
   X(hint_pack_policy, "one of: {0}", "次のいずれかを指定してください: {0}") \
   X(pack_bad_seed, "--seed: '{0}' is not a whole number from 0 to 2^64 - 1", "--seed: 「{0}」は 0 から 2^64 - 1 までの整数ではありません") \
   X(pack_unreadable_hint, "NODES begins with sn,cpu_milli,memory_mib,gpu,model; PODS with name,cpu_milli,memory_mib,num_gpu,gpu_milli", "NODES の先頭行は sn,cpu_milli,memory_mib,gpu,model、PODS の先頭行は name,cpu_milli,memory_mib,num_gpu,gpu_milli です") \
-  X(pack_left_out, "left out: {0} lines of {1}", "{1} の {0} 行を除きました") \
   X(pack_nodes_left_out, "left out: {0} nodes without a GPU", "GPU のない {0} ノードを除きました") \
   X(pack_summary, "{0} nodes, {1} GPUs; {2} jobs arrived, {3} placed; {4} kinds of jobs to be ready for", "{0} ノード、{1} GPU。到着 {2} ジョブ、配置 {3} ジョブ。備える対象は {4} 種類") \
   X(col_seed, "SEED", "種") \
+  X(col_cpu_jobs, "CPU JOBS", "CPU ジョブ") \
+  X(field_cpu_jobs, "whether jobs with CPUs and no GPU are taken, at no cost", "GPU を使わず CPU だけのジョブを無償で受け付けるか") \
   X(field_seed, "what random placement draws by", "無作為配置の乱数の種") \
   X(col_pack_arrived, "ARRIVED %", "到着 %") \
   X(col_pack_allocated, "ALLOCATED %", "割当 %") \

@@ -188,7 +188,7 @@ enum class Language : std::uint8_t { english, japanese };
   X(no, "no", "いいえ") \
   X(nothing, "nothing to show", "表示するものはありません") \
   X(total, "TOTAL", "合計") \
-  X(applied_item, "created {0} {1}", "登録: {0} {1}") \
+  X(applied_item, "created {0}", "登録: {0}") \
   X(applied, "{0} created, {1} unchanged", "登録 {0} 件、変更なし {1} 件") \
   X(node_drained, "node {0} takes no more work", "ノード {0} への割り当てを止めました") \
   X(node_resumed, "node {0} takes work again", "ノード {0} への割り当てを再開しました") \
@@ -365,11 +365,11 @@ enum class Language : std::uint8_t { english, japanese };
   X(col_new, "NEW", "変更後") \
   X(result_changed, "changed", "変更") \
   X(result_refused, "refused", "拒否") \
-  X(applied_change, "changed {0} {1}", "変更: {0} {1}") \
+  X(applied_change, "changed {0}", "変更: {0}") \
   X(applied_changes, "{0} created, {1} changed, {2} unchanged", "登録 {0} 件、変更 {1} 件、変更なし {2} 件") \
   X(would_apply, "{0} would be created, {1} changed, {2} unchanged; nothing was done", "登録 {0} 件、変更 {1} 件、変更なし {2} 件の予定です（まだ何もしていません）") \
-  X(was_unchanged, "unchanged {0} {1}", "変更なし: {0} {1}") \
-  X(was_set, "set {0} {1}", "設定: {0} {1}") \
+  X(was_unchanged, "unchanged {0}", "変更なし: {0}") \
+  X(was_set, "set {0}", "設定: {0}") \
   X(cannot_change, "it is there already and cannot be changed: {0}", "登録済みで、変更できません: {0}") \
   X(declared_twice, "{0} {1} is declared twice, first at {2}", "{0} {1} が 2 回書かれています（最初は {2}）") \
   X(folder_empty, "{0} has no .toml files", "{0} に .toml ファイルがありません") \

@@ -1,12 +1,13 @@
 #include <algorithm>
-#include <charconv>
 #include <csignal>
+#include <span>
 #include <thread>
 
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "cli/replay_files.h"
 #include "cli/table.h"
+#include "cli/trace_report.h"
 #include "codec/json.h"
 #include "report/replay_page.h"
 #include "twin/compare.h"
@@ -49,14 +50,6 @@ class Interrupt {
  private:
   struct sigaction before_int_{}, before_term_{};
 };
-
-std::optional<std::uint32_t> number_in(std::string_view text, std::uint32_t least,
-                                       std::uint32_t most) {
-  std::uint32_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-  return value < least || value > most ? std::nullopt : std::optional(value);
-}
 
 // For people: "0.4s", "53s", "12m05s", "5h20m", "3d04h".
 std::string short_span(double ms) {
@@ -127,10 +120,11 @@ void print_table(const Context& context, const std::vector<Replayed>& all) {
   context.print(table.text(context.look));
 }
 
-// Which to choose and why.
+// Which to choose and why; of replays that were stopped nothing can be said.
 void print_advice(const Context& context, const std::vector<Replayed>& all) {
   std::vector<const Replayed*> good;
   for (const Replayed& r : all) {
+    if (r.measure->figures().stopped) return;
     if (r.good && r.measure->figures().wait.count > 0) good.push_back(&r);
   }
   if (good.size() < 2) return;
@@ -268,67 +262,50 @@ Outcome<void> write_jobs(const Context& context, const std::string& path,
 }
 
 Outcome<void> write_page(const Context& context, const std::string& path, const ReplayPage& page) {
-  for (const Replayed& replay : page.replays) {
-    if (!replay.good) return {};  // said elsewhere
-  }
   WholeFile file(path);
   if (auto opened = file.open(context); !opened) return opened;
   file.add(replay_page(page));
   return file.keep(context);
 }
 
-/// What a trace said about itself, for people.
-void tell_trace(const Context& context, const ReplayTrace& trace) {
-  const TraceProblems& problems = trace.problems();
-  const bool japanese = context.look.language == Language::japanese;
-  if (problems.count() > 0) {
-    std::string counts;
-    for (std::size_t i = 0; i < trace_faults; ++i) {
-      if (problems.counts[i] == 0) continue;
-      counts += fmt::format("{}{} ({})",
-                            counts.empty() ? ""
-                            : japanese     ? "、"
-                                           : ", ",
-                            words(static_cast<TraceFault>(i), japanese), problems.counts[i]);
-    }
-    context.note(context.say(Phrase::replay_left_out, problems.count(), counts));
-    for (std::size_t i = 0; i < std::min<std::size_t>(3, problems.first.size()); ++i) {
-      const TraceProblems::Problem& one = problems.first[i];
-      context.note(
-          context.say(Phrase::replay_line, one.line, words(one.fault, japanese), one.text));
-    }
-  }
-  if (trace.info().without_gpus > 0)
-    context.note(context.say(Phrase::replay_without_gpus, trace.info().without_gpus));
-  if (!trace.info().limits) context.note(context.say(Phrase::replay_no_limits));
-}
-
+/// What was asked for; else the fleet file's own policy; else, where it is `built_in`, some to
+/// compare.
+enum class Otherwise : std::uint8_t { nothing, built_in };
 Outcome<std::vector<GivenPolicy>> policies_of(const Context& context, const Asking& asking,
-                                              const FleetFile& fleet) {
+                                              const std::optional<Policy>& of_fleet,
+                                              Otherwise otherwise) {
   std::vector<GivenPolicy> given;
   for (const std::string& text : asking.policies) {
     auto policy = read_policy(context, text);
     if (!policy) return std::unexpected(policy.error());
     given.push_back(*std::move(policy));
   }
-  if (given.empty() && fleet.policy) given.push_back({"fleet", *fleet.policy});
-  for (const std::string_view name : {"fifo", "sjf", "easy"}) {
-    if (!asking.policies.empty() || fleet.policy) break;
-    if (const auto policy = policy_named(name)) given.push_back({std::string(name), *policy});
+  if (given.empty() && of_fleet) given.push_back({"fleet", *of_fleet});
+  if (given.empty() && otherwise == Otherwise::built_in) {
+    for (const std::string_view name : {"fifo", "easy"})
+      given.push_back({std::string(name), *policy_named(name)});
   }
+  if (!asking.starts.empty() && given.size() > 1)
+    return stop(Exit::usage, "usage", context.say(Phrase::replay_one_starts));
   return given;
 }
 
-Gpus capacity_of(const ReplayFleet& fleet) {
-  Gpus all{0};
-  for (const ReplayPool& pool : fleet.all()) all += pool.gpus();
-  return all;
+std::vector<std::string> names_of(const std::vector<ReplayTask>& tasks) {
+  std::vector<std::string> names;
+  for (const ReplayTask& task : tasks) names.push_back(task.name);
+  return names;
 }
 
 /// Runs the tasks with a line of progress.
-std::vector<Replayed> run_shown(const Context& context, std::vector<ReplayTask> tasks,
-                                Measure::Wants wants, Gpus capacity, unsigned threads,
-                                std::uint64_t jobs_each) {
+std::vector<Replayed> run_shown(const Context& context, const Asking& asking,
+                                std::vector<ReplayTask> tasks, const std::vector<ReplayPool>& pools,
+                                unsigned threads, std::uint64_t jobs_each) {
+  Gpus capacity{0};
+  for (const ReplayPool& pool : pools) capacity += pool.gpus();
+  const bool html = !asking.html.empty();
+  const Measure::Wants wants{.jobs = html || !asking.starts.empty() || !asking.out.empty(),
+                             .places = html,
+                             .course = html};
   const Interrupt interrupt;
   bool shown = false;
   int ticks = 0;
@@ -346,7 +323,7 @@ std::vector<Replayed> run_shown(const Context& context, std::vector<ReplayTask> 
       context.around.err("\r\x1b[K" + line);
       shown = true;
     }
-    return interrupted == 0;
+    return interrupted == 0 && !(context.around.stopped && context.around.stopped());
   };
   auto all = run_all(std::move(tasks), wants, capacity, threads, each_while);
   if (shown) context.around.err("\r\x1b[K");
@@ -376,13 +353,23 @@ void print_json(const Context& context, const Asking& asking, const std::vector<
   context.print_line(json);
 }
 
-/// Everything that follows the replays.
-Outcome<int> tell(const Context& context, const Asking& asking, std::vector<Replayed>& all,
-                  const std::vector<ReplayPool>& pools, const ReplayNames& names) {
+/// Everything that follows the replays: files, the table, words. `asked_for` are all that were to
+/// be; `page` lacks its replays.
+Outcome<int> finish(const Context& context, const Asking& asking, std::vector<Replayed>& all,
+                    std::span<const std::string> asked_for, const TraceNames& trace,
+                    ReplayPage page) {
   for (const Replayed& r : all) {
     if (!r.good)
       return stop(Exit::failed, "replay_failed",
                   context.say(Phrase::replay_failed, r.name, r.good.error().what));
+  }
+  const std::vector<ReplayPool>& pools = page.pools;
+  ReplayNames names{.users = trace.users, .owners = trace.owners, .pools = {}};
+  for (const ReplayPool& pool : pools) names.pools.push_back(pool.name);
+  if (!asking.html.empty()) {
+    page.replays = all;
+    if (auto wrote = write_page(context, asking.html, page); !wrote)
+      return std::unexpected(wrote.error());
   }
   if (!asking.starts.empty()) {
     if (auto wrote = write_starts(context, asking.starts, *all[0].measure); !wrote)
@@ -400,7 +387,9 @@ Outcome<int> tell(const Context& context, const Asking& asking, std::vector<Repl
       print_advice(context, all);
       break;
   }
-  bool stopped = false;
+  bool stopped = all.size() < asked_for.size();
+  if (stopped)
+    context.note(context.say(Phrase::replay_not_begun, joined(asked_for.subspan(all.size()))));
   for (const Replayed& r : all) {
     const Figures& f = r.measure->figures();
     stopped = stopped || f.stopped;
@@ -425,27 +414,28 @@ Outcome<TraceOptions> trace_options(const Context& context, const Asking& asking
   if (asking.format.empty()) return options;
   options.format = value_named<TraceFormat>(asking.format);
   if (options.format) return options;
-  std::string all;
-  for (const std::string_view name : enum_names(TraceFormat{}))
-    all += (all.empty() ? "" : ", ") + std::string(name);
-  return stop(Exit::usage, "usage",
-              context.say(Phrase::flag_value, "--format", asking.format,
-                          context.say(Phrase::replay_bad_format, all)));
+  return stop(
+      Exit::usage, "usage",
+      context.say(Phrase::flag_value, "--format", asking.format,
+                  context.say(Phrase::replay_bad_format, joined(enum_names(TraceFormat{})))));
 }
 
 Outcome<int> replay_trace(Context& context, const Asking& asking, FleetFile fleet,
                           unsigned threads) {
   const auto options = trace_options(context, asking);
   if (!options) return std::unexpected(options.error());
-  const auto given = policies_of(context, asking, fleet);
+  const auto given = policies_of(context, asking, fleet.policy, Otherwise::built_in);
   if (!given) return std::unexpected(given.error());
-  if (!asking.starts.empty() && given->size() != 1)
-    return stop(Exit::usage, "usage", context.say(Phrase::replay_one_starts));
+  if (auto there = there_is(context, asking.trace); !there) return std::unexpected(there.error());
   // Fragmentation is that of nodes, for the kinds of jobs that the trace has: it is in memory then.
   const bool nodes = std::ranges::any_of(
       fleet.fleet.all(), [](const ReplayPool& pool) { return pool.kind == PoolKind::nodes; });
   auto trace = ReplayTrace::open(asking.trace, *options, held_max, given->size() == 1 && !nodes);
   if (!trace) return stop(Exit::failed, "trace_unreadable", trace.error().what);
+  if (!(*trace)->info().times) {
+    return stop(Exit::failed, "no_times", context.say(Phrase::replay_no_times, asking.trace),
+                context.say(Phrase::hint_replay_no_times));
+  }
 
   std::vector<Target> targets;
   const bool known = nodes && (*trace)->held() && !(*trace)->held()->jobs.empty();
@@ -462,51 +452,39 @@ Outcome<int> replay_trace(Context& context, const Asking& asking, FleetFile flee
                        return (*trace)->run(world, measure, control);
                      }});
   }
-  const bool html = !asking.html.empty();
-  const Measure::Wants wants{.jobs = html || !asking.starts.empty() || !asking.out.empty(),
-                             .places = html,
-                             .course = html};
-  auto all = run_shown(context, std::move(tasks), wants, capacity_of(fleet.fleet), threads,
-                       (*trace)->size());
-  if (html) {
-    const ReplayPage page{
-        .title = asking.trace.substr(asking.trace.find_last_of('/') + 1),
-        .japanese = context.look.language == Language::japanese,
-        .dated = (*trace)->info().dated,
-        .limits = (*trace)->info().limits,
-        .left_out = (*trace)->problems().count(),
-        .pools = fleet.fleet.all(),
-        .owners = (*trace)->names().owners,
-        .replays = all,
-    };
-    if (auto wrote = write_page(context, asking.html, page); !wrote)
-      return std::unexpected(wrote.error());
-  }
-  ReplayNames names{
-      .users = (*trace)->names().users, .owners = (*trace)->names().owners, .pools = {}};
   const std::vector<ReplayPool> pools = fleet.fleet.all();
-  for (const ReplayPool& pool : pools) names.pools.push_back(pool.name);
-  tell_trace(context, **trace);
-  return tell(context, asking, all, pools, names);
+  const std::vector<std::string> asked_for = names_of(tasks);
+  auto all = run_shown(context, asking, std::move(tasks), pools, threads, (*trace)->size());
+  const TraceInfo& info = (*trace)->info();
+  const TraceProblems& problems = (*trace)->problems();
+  report_lacks(context, info);
+  report(context, info, problems);
+  const Figures& first = all[0].measure->figures();
+  if (all[0].good && first.jobs == 0 && !first.stopped)
+    return stop(Exit::failed, "no_jobs", context.say(Phrase::trace_none_left, asking.trace));
+  const TraceNames& names = (*trace)->names();
+  return finish(context, asking, all, asked_for, names,
+                {.title = asking.trace.substr(asking.trace.find_last_of('/') + 1),
+                 .japanese = options->japanese,
+                 .dated = info.dated,
+                 .limits = info.limits,
+                 .left_out = problems.count(),
+                 .pools = pools,
+                 .owners = names.owners});
 }
 
 Outcome<int> replay_journal(Context& context, const Asking& asking,
                             const std::optional<FleetFile>& fleet, unsigned threads) {
-  if (!journals()) return stop(Exit::failed, "no_journal", context.say(Phrase::replay_no_journal));
+  const JournalReader& journal = context.around.journal;
+  if (!journal) return stop(Exit::failed, "no_journal", context.say(Phrase::replay_no_journal));
   const auto history = JournalHistory::read(
-      [&](const RecordVisit& visit) { return journals()(asking.journal, visit); });
+      [&](const RecordVisit& visit) { return journal(asking.journal, visit); });
   if (!history) return stop(Exit::failed, "journal_unreadable", history.error().what);
   const JournalHistory& was = **history;
 
-  std::vector<GivenPolicy> given;
-  for (const std::string& text : asking.policies) {
-    auto policy = read_policy(context, text);
-    if (!policy) return std::unexpected(policy.error());
-    given.push_back(*std::move(policy));
-  }
-  if (!asking.starts.empty() && given.size() > 1)
-    return stop(Exit::usage, "usage", context.say(Phrase::replay_one_starts));
-
+  const auto given =
+      policies_of(context, asking, fleet ? fleet->policy : std::nullopt, Otherwise::nothing);
+  if (!given) return std::unexpected(given.error());
   if (fleet) {
     const auto good = open_replay_world(fleet->fleet, was.policy(), {},
                                         context.look.language == Language::japanese);
@@ -523,38 +501,22 @@ Outcome<int> replay_journal(Context& context, const Asking& asking,
                        return was.replay(world, changed, &measure, &control);
                      }});
   };
-  if (given.empty()) add(fleet ? "journal" : "as-it-was", {});
-  for (const GivenPolicy& policy : given) add(policy.name, policy.policy);
+  if (given->empty()) add(fleet ? "journal" : "as-it-was", {});
+  for (const GivenPolicy& policy : *given) add(policy.name, policy.policy);
 
   const std::vector<ReplayPool> pools = fleet ? fleet->fleet.all() : was.pools();
-  Gpus capacity{0};
-  ReplayNames names{.users = was.names().users, .owners = was.names().owners, .pools = {}};
-  for (const ReplayPool& pool : pools) {
-    capacity += pool.gpus();
-    names.pools.push_back(pool.name);
-  }
-  const bool html = !asking.html.empty();
-  const Measure::Wants wants{.jobs = html || !asking.starts.empty() || !asking.out.empty(),
-                             .places = html,
-                             .course = html};
-  auto all = run_shown(context, std::move(tasks), wants, capacity, threads, was.jobs());
-  if (html) {
-    const ReplayPage page{
-        .title = asking.journal,
-        .japanese = context.look.language == Language::japanese,
-        .dated = true,
-        .pools = pools,
-        .node_ids = fleet ? std::vector<NodeId>() : was.node_ids(),
-        .owners = was.names().owners,
-        .replays = all,
-    };
-    if (auto wrote = write_page(context, asking.html, page); !wrote)
-      return std::unexpected(wrote.error());
-  }
+  const std::vector<std::string> asked_for = names_of(tasks);
+  auto all = run_shown(context, asking, std::move(tasks), pools, threads, was.jobs());
   std::uint64_t at_limit = 0;
   for (const Replayed& r : all) at_limit = std::max(at_limit, r.measure->figures().at_limit);
   if (at_limit > 0) context.note(context.say(Phrase::replay_journal_at_limit, at_limit));
-  return tell(context, asking, all, pools, names);
+  return finish(context, asking, all, asked_for, was.names(),
+                {.title = asking.journal,
+                 .japanese = context.look.language == Language::japanese,
+                 .dated = true,
+                 .pools = pools,
+                 .node_ids = fleet ? std::vector<NodeId>() : was.node_ids(),
+                 .owners = was.names().owners});
 }
 
 }  // namespace
@@ -565,7 +527,8 @@ Outcome<int> replay(Context& context, const Words& words) {
   options.word("TRACE", asking.trace, Options::Need::optional)
       .value("--fleet", "FILE", asking.fleet, Phrase::opt_replay_fleet)
       .value("--gpus", "N", asking.gpus, Phrase::opt_replay_gpus)
-      .values("--policy", "FILE", asking.policies, Phrase::opt_replay_policy)
+      .values("--policy", "FILE", asking.policies, Phrase::opt_replay_policy,
+              joined(named_policies()))
       .value("--html", "FILE", asking.html, Phrase::opt_replay_html)
       .value("--out", "FILE", asking.out, Phrase::opt_replay_out)
       .value("--starts", "FILE", asking.starts, Phrase::opt_replay_starts)
@@ -584,21 +547,21 @@ Outcome<int> replay(Context& context, const Words& words) {
     return wrong(context.say(Phrase::replay_two_fleets));
   unsigned threads = std::max(1u, std::thread::hardware_concurrency());
   if (!asking.threads.empty()) {
-    const auto count = number_in(asking.threads, 1, 1'024);
+    const auto count = parse_whole(asking.threads, 1, 1'024);
     if (!count) {
       return wrong(context.say(Phrase::flag_value, "--threads", asking.threads,
                                context.say(Phrase::replay_threads_range)));
     }
-    threads = *count;
+    threads = static_cast<unsigned>(*count);
   }
   FleetFile fleet;
   if (!asking.gpus.empty()) {
-    const auto gpus = number_in(asking.gpus, 1, 100'000'000);
+    const auto gpus = parse_whole(asking.gpus, 1, 100'000'000);
     if (!gpus) {
       return wrong(context.say(Phrase::flag_value, "--gpus", asking.gpus,
                                context.say(Phrase::replay_gpus_range)));
     }
-    fleet.fleet.gpus = *gpus;
+    fleet.fleet.gpus = static_cast<std::uint32_t>(*gpus);
   } else if (!asking.fleet.empty()) {
     auto read = read_fleet(context, asking.fleet);
     if (!read) return std::unexpected(read.error());

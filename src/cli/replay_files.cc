@@ -6,14 +6,10 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <map>
 #include <system_error>
 #include <tuple>
 
-#include "base/nearest.h"
-#include "base/toml.h"
-#include "cli/files.h"
 #include "cli/values.h"
 #include "codec/json.h"
 #include "core/limits.h"
@@ -29,14 +25,12 @@ constexpr std::uint32_t nodes_given_max = 100'000;
 std::optional<ReplayFleet> parse_grid(std::string_view text) {
   const std::size_t x = text.find('x');
   if (x == std::string_view::npos) return std::nullopt;
-  ReplayFleet fleet{.kind = PoolKind::nodes};
-  const auto number = [](std::string_view digits, std::uint32_t& to) {
-    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), to);
-    return error == std::errc{} && end == digits.data() + digits.size();
-  };
-  if (!number(text.substr(0, x), fleet.nodes) || !number(text.substr(x + 1), fleet.gpus_per_node))
-    return std::nullopt;
-  return fleet;
+  const auto nodes = parse_whole(text.substr(0, x), 0, UINT32_MAX);
+  const auto each = parse_whole(text.substr(x + 1), 0, UINT32_MAX);
+  if (!nodes || !each) return std::nullopt;
+  return ReplayFleet{.kind = PoolKind::nodes,
+                     .nodes = static_cast<std::uint32_t>(*nodes),
+                     .gpus_per_node = static_cast<std::uint32_t>(*each)};
 }
 
 std::string text_in(JsonValue object, std::string_view key) {
@@ -49,22 +43,27 @@ std::unexpected<Stop> malformed(const std::string& why) {
 
 Outcome<Policy> policy_of(const Context& context, JsonValue object, const std::string& place) {
   Policy policy;
-  const auto take = [&](std::string_view key, auto& to) -> Outcome<void> {
-    const std::string name = text_in(object, key);
-    if (name.empty()) return {};
-    const auto value = value_named<std::remove_reference_t<decltype(to)>>(name);
-    if (value) {
-      to = *value;
-      return {};
-    }
-    std::string all;
-    for (const std::string_view one : enum_names(to))
-      all += (all.empty() ? "" : ", ") + std::string(one);
-    return malformed(place + ": " + context.say(Phrase::field_wrong, std::string(key), all));
+  std::string wrong;
+  const auto complain = [&](std::string_view key, const std::string& expected) {
+    if (wrong.empty()) wrong = context.say(Phrase::field_wrong, key, expected);
   };
-  if (auto good = take("order", policy.order); !good) return std::unexpected(good.error());
-  if (auto good = take("backfill", policy.backfill); !good) return std::unexpected(good.error());
-  if (auto good = take("placement", policy.placement); !good) return std::unexpected(good.error());
+  const auto choose = [&]<class Enum>(std::string_view key, Enum& to) {
+    const std::string name = text_in(object, key);
+    if (name.empty()) return;  // as the service takes it
+    if (const auto value = value_named<Enum>(name)) {
+      to = *value;
+    } else {
+      complain(key, joined(enum_names(to)));
+    }
+  };
+  choose("order", policy.order);
+  choose("backfill", policy.backfill);
+  choose("placement", policy.placement);
+  const std::int64_t seed = object["seed"].integer().value_or(0);
+  if (seed < 0 || seed > seed_max) complain("seed", context.say(Phrase::expected_seed));
+  policy.seed = static_cast<std::uint64_t>(seed);
+  policy.cpu_jobs = object["cpu_jobs"].boolean().value_or(false);
+  if (!wrong.empty()) return malformed(place + ": " + wrong);
   return policy;
 }
 
@@ -166,129 +165,25 @@ Outcome<FleetFile> read_fleet(const Context& context, const std::string& text) {
     }
     return FleetFile{*grid, {}};
   }
-  if (text.find(".csv") != std::string::npos) return openb_fleet(context, text);
+  if (auto there = there_is(context, text); !there) return std::unexpected(there.error());
+  for (const std::string_view list : {".csv", ".csv.gz", ".csv.zst"}) {
+    if (text.ends_with(list)) return openb_fleet(context, text);
+  }
   const auto all = read_declarations(context, text);
   if (!all) return std::unexpected(all.error());
   return fleet_of(context, *all, text);
-}
-
-Outcome<GivenPolicy> parse_policy(const Context& context, std::string_view text,
-                                  const std::string& path) {
-  const auto place = [&](const toml::source_region& where) {
-    return path + ":" + std::to_string(where.begin.line) + ": ";
-  };
-  toml::table table;
-  try {
-    table = toml::parse(text, path);
-  } catch (const toml::parse_error& e) {
-    return malformed(place(e.source()) + context.say(Phrase::toml_syntax, e.description()));
-  }
-  constexpr std::string_view keys[] = {"name", "order", "backfill", "placement", "depth", "seed"};
-  const auto complain = [&](const toml::node& node, std::string_view key, const std::string& what) {
-    return malformed(place(node.source()) +
-                     context.say(Phrase::field_wrong, std::string(key), what));
-  };
-  std::string base = path.substr(path.find_last_of('/') + 1);
-  if (base.ends_with(".toml")) base.resize(base.size() - 5);
-  GivenPolicy given{base, {}};
-  std::string json;
-  {
-    JsonWriter out(json);
-    out.begin_object();
-    for (const std::string_view key : {"order", "backfill", "placement"}) {
-      const toml::node* node = table.get(key);
-      if (!node) continue;
-      if (!node->is_string()) return complain(*node, key, context.say(Phrase::expected_text));
-      out.member(key, *node->value<std::string>());
-    }
-    out.end_object();
-  }
-  for (const auto& [key, node] : table) {
-    const std::string name(key.str());
-    if (std::ranges::find(keys, name) == std::end(keys)) {
-      std::string all;
-      for (const std::string_view one : keys) all += (all.empty() ? "" : " ") + std::string(one);
-      std::string why = context.say(Phrase::field_unknown, name, all);
-      if (const std::string meant =
-              nearest(name, std::vector<std::string_view>(std::begin(keys), std::end(keys)));
-          !meant.empty()) {
-        why += "; " + context.say(Phrase::hint_meant, meant);
-      }
-      return malformed(place(key.source()) + why);
-    }
-    if (name == "order" || name == "backfill" || name == "placement") {
-      JsonDocument one;
-      std::string alone;
-      JsonWriter(alone).begin_object().member(name, *node.value<std::string>()).end_object();
-      std::string where = place(node.source());
-      where.resize(where.size() - 2);
-      const auto good = policy_of(context, *one.parse(alone), where);
-      if (!good) return std::unexpected(good.error());
-    } else if (name == "name") {
-      if (!node.is_string() || node.value<std::string>()->empty())
-        return complain(node, name, context.say(Phrase::expected_text));
-      given.name = *node.value<std::string>();
-    } else {  // depth, seed: where this version's policies have them
-      const auto* number = node.as_integer();
-      if (!number || number->get() < 0 || number->get() > UINT32_MAX)
-        return complain(node, name, context.say(Phrase::expected_integer));
-    }
-  }
-  JsonDocument document;
-  const auto policy = policy_of(context, *document.parse(json), path);
-  if (!policy) return std::unexpected(policy.error());
-  given.policy = *policy;
-  const auto number = [&]<class To>(std::string_view key, To& to) {
-    if (const auto value = table[key].value<std::int64_t>()) to = static_cast<To>(*value);
-  };
-  const auto there = [&](auto& of) {
-    bool depth = false, seed = false;
-    if constexpr (requires { of.depth; }) {
-      depth = true;
-      number("depth", of.depth);
-    }
-    if constexpr (requires { of.seed; }) {
-      seed = true;
-      number("seed", of.seed);
-    }
-    return std::pair(depth, seed);
-  };
-  const auto [depth, seed] = there(given.policy);
-  for (const auto& [key, takes] : {std::pair("depth", depth), std::pair("seed", seed)}) {
-    if (const toml::node* node = table.get(key); node && !takes) {
-      return malformed(place(node->source()) +
-                       context.say(Phrase::field_unknown, key, "name order backfill placement"));
-    }
-  }
-  return given;
 }
 
 Outcome<GivenPolicy> read_policy(const Context& context, const std::string& text) {
   if (const auto policy = policy_named(text)) return GivenPolicy{text, *policy};
   if (text.find('/') == std::string::npos && text.find('.') == std::string::npos &&
       ::access(text.c_str(), R_OK) != 0) {
-    std::string all;
-    for (const std::string_view name : named_policies())
-      all += (all.empty() ? "" : " ") + std::string(name);
-    std::string hint = context.say(Phrase::replay_policy_hint, all);
-    return stop(Exit::usage, "unknown_policy", context.say(Phrase::replay_no_policy, text), hint);
+    return stop(Exit::usage, "unknown_policy", context.say(Phrase::replay_no_policy, text),
+                context.say(Phrase::replay_policy_hint, joined(named_policies(), " ")));
   }
   const auto bytes = read_file(context, text);
   if (!bytes) return std::unexpected(bytes.error());
   return parse_policy(context, *bytes, text);
-}
-
-namespace {
-JournalReader& the_reader() {
-  static JournalReader reader;
-  return reader;
-}
-}  // namespace
-void use_journals(JournalReader reader) {
-  the_reader() = std::move(reader);
-}
-const JournalReader& journals() {
-  return the_reader();
 }
 
 std::string csv_text(std::string_view value) {

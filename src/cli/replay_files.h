@@ -3,36 +3,26 @@
 #include <optional>
 #include <string>
 
-#include "cli/cli.h"
 #include "cli/context.h"
+#include "cli/files.h"
 #include "twin/replay.h"
 
 // What `replay` reads beside traces, and how it writes files.
 
 namespace tenbin::cli {
 
-/// A fleet: "64x8" (64 nodes of 8 GPUs), openb's node list (.csv, .csv.gz), or a TOML file of
-/// declarations as `apply` takes it (provider, region, pool, node, price; the rest is passed over).
-/// A pool without a price costs a credit for a GPU hour. `policy` is what the file says of it.
+/// A fleet: "64x8" (64 nodes of 8 GPUs), openb's node list (.csv, .csv.gz, .csv.zst), or a TOML
+/// file of declarations as `apply` takes it (provider, region, pool, node, price; the rest is
+/// passed over). A pool without a price costs a credit for a GPU hour. `policy` is what the file
+/// says of it.
 struct FleetFile {
   ReplayFleet fleet;
   std::optional<Policy> policy;
 };
 Outcome<FleetFile> read_fleet(const Context& context, const std::string& text);
 
-/// fifo, sjf, easy, cons, consz; else a TOML file with order, backfill, placement and what they
-/// take (docs/twin.md).
-struct GivenPolicy {
-  std::string name;
-  Policy policy;
-};
+/// One of named_policies(); else a file (docs/twin.md).
 Outcome<GivenPolicy> read_policy(const Context& context, const std::string& text);
-Outcome<GivenPolicy> parse_policy(const Context& context, std::string_view text,
-                                  const std::string& path);
-
-/// How `replay` reads journals: set once, by the program that knows where they lie.
-void use_journals(JournalReader reader);
-const JournalReader& journals();
 
 /// What the numbers in a replay's outcomes mean.
 struct ReplayNames {

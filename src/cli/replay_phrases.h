@@ -7,7 +7,7 @@
   X(replay_about, "Replay a trace, or a service's journal, under one or more policies", "トレースやジャーナルを、1 つ以上の方針で再生して比べます") \
   X(opt_replay_fleet, "where jobs run: 64x8 (64 nodes of 8 GPUs), a TOML file of declarations, or openb's node list", "計算機群。64x8（GPU 8 基のノード 64 台）、TOML の宣言ファイル、openb のノード表") \
   X(opt_replay_gpus, "one pool of so many GPUs that are counted, wherever they are", "場所を区別せず数だけで管理する GPU の総数") \
-  X(opt_replay_policy, "fifo, sjf, easy, cons, consz, or a policy file (may be given again)", "fifo、sjf、easy、cons、consz、または方針ファイル（複数指定可）") \
+  X(opt_replay_policy, "{0}, or a policy file (may be given again)", "{0}、または方針ファイル（複数指定可）") \
   X(opt_replay_starts, "write job_id,start of every job, in ms", "全ジョブの job_id,start（ミリ秒）を書き出す") \
   X(opt_replay_out, "write every job's times, wait, pool and credits as CSV", "ジョブごとの時刻・待ち時間・プール・クレジットを CSV で書き出す") \
   X(opt_replay_html, "write one page with charts that needs no network", "図表のページを 1 つのファイルに書き出す（通信不要）") \
@@ -21,6 +21,7 @@
   X(replay_no_fleet, "where do the jobs run? --gpus 1000, --fleet 64x8 or --fleet FILE", "計算機群を --gpus 1000、--fleet 64x8、--fleet FILE などで指定してください") \
   X(replay_two_fleets, "either --gpus or --fleet, not both", "--gpus と --fleet は同時に指定できません") \
   X(replay_grid, "{0}: from 1x1 to {1} nodes of {2} GPUs", "{0}: 1x1 から、{1} ノード × {2} GPU までです") \
+  X(expected_seed, "a whole number from 0 to 9007199254740992", "0 から 9007199254740992 までの整数") \
   X(replay_gpus_range, "a whole number from 1 to 100,000,000", "1 から 100,000,000 までの整数") \
   X(replay_threads_range, "a whole number from 1 to 1024", "1 から 1024 までの整数") \
   X(replay_no_pool, "there is no pool {0} in this file", "このファイルに {0} というプールはありません") \
@@ -32,12 +33,11 @@
   X(replay_policy_hint, "there are {0}; or name a policy file, examples/policies has some", "使えるのは {0}、または方針ファイルです（例は examples/policies）") \
   X(replay_bad_format, "one of {0}", "{0} のいずれか") \
   X(replay_one_starts, "--starts takes one policy", "--starts では方針を 1 つだけ指定してください") \
-  X(replay_left_out, "{0} of the trace's lines were left out: {1}", "トレースの {0} 行を除外しました: {1}") \
-  X(replay_line, "  line {0}: {1}: {2}", "  {0} 行目: {1}: {2}") \
-  X(replay_no_limits, "the trace has no time limits: run times stand in for them, so backfill knows more than it would", "トレースに制限時間がないため実行時間で代用します。追い越しは実際より有利になります") \
-  X(replay_without_gpus, "{0} jobs want no GPU and were left out", "GPU を使わない {0} 件を除外しました") \
   X(replay_refused, "{0}: {1} jobs were refused: {2}", "{0}: {1} 件を受け付けませんでした: {2}") \
   X(replay_stopped, "stopped early: the figures are of what there was by then", "途中で終了しました。数値はそれまでのものです") \
+  X(replay_not_begun, "stopped before they began: {0}", "開始前に終了した方針: {0}") \
+  X(replay_no_times, "{0}: it has no times, so nothing can be replayed", "{0}: 時刻がないため再生できません") \
+  X(hint_replay_no_times, "`tenbin pack` fills a fleet with such jobs", "`tenbin pack` なら、このようなジョブで詰め込みを試せます") \
   X(replay_failed, "{0}: {1}", "{0}: {1}") \
   X(replay_wrote, "wrote {0}", "{0} を書き出しました") \
   X(replay_best, "Shortest mean wait: {0} ({1}); {2} waits {3} times as long ({4}).", "平均待ち時間が最短なのは {0}（{1}）。{2} はその {3} 倍です（{4}）。") \

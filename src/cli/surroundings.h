@@ -4,9 +4,15 @@
 #include <string>
 #include <string_view>
 
+#include "base/error.h"
 #include "base/quantity.h"
 
 namespace tenbin::cli {
+
+/// Gives every record of the journal in a state folder to `visit`, until it returns false.
+using JournalReader = std::function<Result<void>(
+    const std::string& state,
+    const std::function<bool(std::uint64_t sequence, Instant at, std::string_view body)>& visit)>;
 
 /// All that a command touches besides files and the service, so that a test can be it.
 struct Surroundings {
@@ -18,6 +24,7 @@ struct Surroundings {
   int out_columns = 0, out_rows = 0;    // of the terminal; 0 if there is none, and nothing is cut
   std::function<void()> flush = [] {};  // what was printed must be seen now
   std::function<bool()> stopped;        // asked by what would go on for ever; none: it does
+  JournalReader journal = {};           // of whoever knows where journals lie; none: nobody does
 };
 
 }  // namespace tenbin::cli

@@ -22,6 +22,7 @@ Phrase type_name(Type type) {
     case Type::money: return Phrase::expected_money;
     case Type::instant: return Phrase::expected_instant;
     case Type::texts: return Phrase::expected_texts;
+    case Type::truth: return Phrase::expected_boolean;
   }
   return Phrase::expected_text;
 }

@@ -1,14 +1,15 @@
 #include <algorithm>
-#include <charconv>
 #include <chrono>
-#include <filesystem>
 
 #include "base/rng.h"
 #include "cli/answers.h"
 #include "cli/commands.h"
+#include "cli/files.h"
 #include "cli/options.h"
+#include "cli/trace_report.h"
 #include "cli/width.h"
 #include "twin/generate.h"
+#include "twin/policy.h"
 #include "twin/trace.h"
 #include "twin/trace_figures.h"
 #include "twin/trace_write.h"
@@ -21,14 +22,6 @@ namespace {
 
 constexpr std::string_view formats = "csv|swf|openb|philly|philly-csv|helios|acme|muri|binary";
 constexpr std::string_view outputs = "csv|golden|swf|binary";
-
-template <class Enum>
-std::optional<Enum> named(std::string_view text) {
-  constexpr auto names = enum_names(Enum{});
-  const auto found = std::ranges::find(names, text);
-  if (found == names.end()) return std::nullopt;
-  return static_cast<Enum>(found - names.begin());
-}
 
 std::unexpected<Stop> bad_value(const Context& context, const Words& words, std::string_view flag,
                                 std::string_view value) {
@@ -54,13 +47,11 @@ struct Input {
   Outcome<std::unique_ptr<TraceSource>> open(const Context& context, const Words& words) const {
     TraceOptions options{.strict = strict, .cpu_jobs = cpu_jobs, .japanese = japanese(context)};
     if (!format.empty()) {
-      options.format = named<TraceFormat>(format);
+      options.format = value_named<TraceFormat>(format);
       if (!options.format) return bad_value(context, words, "--format", format);
     }
+    if (auto there = there_is(context, path); !there) return std::unexpected(there.error());
     auto source = open_trace(path, options);
-    std::error_code ignored;
-    if (!source && path != "-" && !std::filesystem::is_regular_file(path, ignored))
-      return stop(Exit::not_found, "no_file", source.error().what);
     if (!source) return unreadable(context, source.error());
     return std::move(*source);
   }
@@ -82,7 +73,7 @@ struct Output {
   }
   Outcome<TraceOutput> form(const Context& context, const Words& words) const {
     if (!to.empty()) {
-      const auto output = named<TraceOutput>(to);
+      const auto output = value_named<TraceOutput>(to);
       if (!output) return bad_value(context, words, "--to", to);
       return *output;
     }
@@ -91,26 +82,6 @@ struct Output {
                 context.say(Phrase::hint_trace_to));
   }
 };
-
-/// What was strange about a trace, for people.
-void report(const Context& context, const TraceInfo& info, const TraceProblems& problems) {
-  if (info.sorted_by_us) context.note(context.say(Phrase::trace_sorted));
-  if (info.clipped > 0)
-    context.note(context.say(Phrase::trace_clipped, grouped(std::to_string(info.clipped))));
-  if (info.without_gpus > 0)
-    context.note(context.say(Phrase::trace_no_gpu, grouped(std::to_string(info.without_gpus))));
-  if (problems.count() == 0) return;
-  context.note(context.say(Phrase::trace_left_out, grouped(std::to_string(problems.count()))));
-  for (std::size_t f = 0; f < trace_faults; ++f) {
-    if (problems.counts[f] == 0) continue;
-    context.note(context.say(Phrase::trace_fault, grouped(std::to_string(problems.counts[f])),
-                             words(static_cast<TraceFault>(f), japanese(context))));
-  }
-  for (const TraceProblems::Problem& one : problems.first) {
-    context.note(
-        context.say(Phrase::trace_line, one.line, words(one.fault, japanese(context)), one.text));
-  }
-}
 
 void write_problems(JsonWriter& out, const TraceInfo& info, const TraceProblems& problems) {
   out.key("left_out").begin_object();
@@ -122,7 +93,7 @@ void write_problems(JsonWriter& out, const TraceInfo& info, const TraceProblems&
   for (const TraceProblems::Problem& one : problems.first) {
     out.begin_object()
         .member("line", one.line)
-        .member("fault", enum_names(TraceFault{})[static_cast<std::size_t>(one.fault)])
+        .member("fault", name_of(one.fault))
         .member("text", one.text)
         .end_object();
   }
@@ -176,7 +147,7 @@ Outcome<int> pass(const Context& context, const Words& words, const Input& input
     ++count;
   }
   if (!writer) {
-    report(context, source.info(), source.problems());
+    report(context, source.info(), source.problems(), Phrase::trace_keep_cpu);
     return stop(Exit::failed, "no_jobs", context.say(Phrase::trace_none_left, input.path));
   }
   if (auto done = writer->finish(source.names()); !done) return unwritable(done.error());
@@ -185,7 +156,7 @@ Outcome<int> pass(const Context& context, const Words& words, const Input& input
     JsonWriter out(json);
     out.begin_object()
         .member("out", output.path)
-        .member("form", enum_names(TraceOutput{})[static_cast<std::size_t>(*form)])
+        .member("form", name_of(*form))
         .member("jobs", count);
     write_problems(out, source.info(), source.problems());
     out.end_object();
@@ -196,9 +167,9 @@ Outcome<int> pass(const Context& context, const Words& words, const Input& input
     }
     return 0;
   }
-  report(context, source.info(), source.problems());
+  report(context, source.info(), source.problems(), Phrase::trace_keep_cpu);
   context.note(context.say(Phrase::trace_written, output.path, grouped(std::to_string(count)),
-                           enum_names(TraceOutput{})[static_cast<std::size_t>(*form)]));
+                           name_of(*form)));
   return 0;
 }
 
@@ -226,7 +197,7 @@ std::string info_json(const TraceSource& source, const TraceFigures& figures) {
   std::string json;
   JsonWriter out(json);
   out.begin_object()
-      .member("format", enum_names(TraceFormat{})[static_cast<std::size_t>(info.format)])
+      .member("format", name_of(info.format))
       .member("jobs", figures.jobs)
       .member("first_submit_ms", figures.first.ms)
       .member("last_submit_ms", figures.last.ms)
@@ -287,6 +258,19 @@ std::string info_json(const TraceSource& source, const TraceFigures& figures) {
   return json;
 }
 
+// How large its jobs are, as programs want it.
+void print_sizes(const Context& context, const TraceFigures& figures) {
+  Table table({{"gpus_at_most", Phrase::ti_gpus, Kind::number},
+               {"jobs", Phrase::ti_share_jobs, Kind::number},
+               {"gpu_seconds", Phrase::ti_share_time, Kind::number}});
+  for (std::size_t s = 0; s < TraceFigures::sizes; ++s) {
+    if (figures.jobs_upto[s] == 0) continue;
+    table.add({std::to_string(std::uint64_t{1} << s), std::to_string(figures.jobs_upto[s]),
+               std::to_string(static_cast<std::int64_t>(figures.gpu_ms_upto[s] / 1'000'000))});
+  }
+  context.print(table.csv());
+}
+
 void print_info(const Context& context, const TraceSource& source, const TraceFigures& figures) {
   const TraceInfo& info = source.info();
   const bool ja = japanese(context);
@@ -296,8 +280,7 @@ void print_info(const Context& context, const TraceSource& source, const TraceFi
     if (info.dated) return instant_text(rfc3339(at), context.look.zone);
     return at.ms == 0 ? std::string("0") : span_text(at.ms);
   };
-  lines.emplace_back(Phrase::ti_format,
-                     std::string(enum_names(TraceFormat{})[static_cast<std::size_t>(info.format)]));
+  lines.emplace_back(Phrase::ti_format, std::string(name_of(info.format)));
   lines.emplace_back(Phrase::ti_jobs, count(figures.jobs));
   if (info.times) {
     lines.emplace_back(Phrase::ti_from, instant(figures.first));
@@ -390,10 +373,8 @@ void print_info(const Context& context, const TraceSource& source, const TraceFi
       hours += (hours.empty() ? "" : " ") + std::to_string(in * 2'400 / figures.jobs);
     context.print_line("  " + hours);
   }
-  if (!info.times) context.note(context.say(Phrase::trace_no_times));
-  if (info.times && !info.limits) context.note(context.say(Phrase::trace_no_limits));
-  if (info.processors) context.note(context.say(Phrase::trace_processors));
-  report(context, info, source.problems());
+  report_lacks(context, info);
+  report(context, info, source.problems(), Phrase::trace_keep_cpu);
 }
 
 /// "8", "2-8", "64-": both ends belong to it.
@@ -410,10 +391,8 @@ std::optional<std::pair<std::int64_t, std::int64_t>> range(std::string_view text
 }
 
 std::optional<std::int64_t> whole_number(std::string_view text) {
-  std::int64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc{} || end != text.data() + text.size() || value < 0) return std::nullopt;
-  return value;
+  const auto value = parse_whole(text, 0, INT64_MAX);
+  return value ? std::optional(static_cast<std::int64_t>(*value)) : std::nullopt;
 }
 
 /// "80%", "0.8": in millionths.
@@ -443,8 +422,11 @@ Outcome<int> trace_info(Context& context, const Words& words) {
   if (context.format == Format::json) {
     print_json(context, info_json(**source, figures));
   } else if (figures.jobs == 0) {
-    report(context, (*source)->info(), (*source)->problems());
+    report(context, (*source)->info(), (*source)->problems(), Phrase::trace_keep_cpu);
     return stop(Exit::failed, "no_jobs", context.say(Phrase::trace_none_left, input.path));
+  } else if (context.format == Format::csv) {
+    print_sizes(context, figures);
+    report(context, (*source)->info(), (*source)->problems(), Phrase::trace_keep_cpu);
   } else {
     print_info(context, **source, figures);
   }
@@ -543,7 +525,7 @@ Outcome<int> trace_filter(Context& context, const Words& words) {
                           return span ? std::optional(span->count) : std::nullopt;
                         });
   if (!lengths) return bad_value(context, words, "--runtime", runtime);
-  const auto ended = end.empty() ? std::nullopt : named<TraceEnd>(end);
+  const auto ended = end.empty() ? std::nullopt : value_named<TraceEnd>(end);
   if (!end.empty() && !ended) return bad_value(context, words, "--ended", end);
   const auto most = limit.empty() ? std::optional<std::int64_t>(INT64_MAX) : whole_number(limit);
   if (!most || *most == 0) return bad_value(context, words, "--limit", limit);
@@ -586,7 +568,7 @@ Outcome<int> trace_generate(Context& context, const Words& words) {
   if (auto parsed = options.parse(context, words); !parsed) return std::unexpected(parsed.error());
 
   GenerateOptions wanted;
-  const auto which = named<TracePreset>(preset);
+  const auto which = value_named<TracePreset>(preset);
   if (!which) return bad_value(context, words, "--preset", preset);
   wanted.preset = *which;
   const auto number = [](const std::string& text, std::int64_t most) {

@@ -34,10 +34,11 @@
   X(trace_left_out, "left out: {0} lines", "除いた行: {0}") \
   X(trace_fault, "  {0}: {1}", "  {0}: {1}") \
   X(trace_line, "  line {0}: {1}: {2}", "  {0} 行目: {1}: {2}") \
-  X(trace_no_gpu, "{0} jobs ask for no GPU and were left out (--cpu-jobs keeps them)", "GPU を要求しない {0} ジョブを除きました（--cpu-jobs で残せます）") \
+  X(trace_no_gpu, "{0} jobs ask for no GPU and were left out{1}", "GPU を要求しない {0} ジョブを除きました{1}") \
+  X(trace_keep_cpu, " (--cpu-jobs keeps them)", "（--cpu-jobs で残せます）") \
   X(trace_sorted, "the lines were out of order and have been sorted by submit time", "行の順序が乱れていたため、投入時刻順に並べ替えました") \
   X(trace_clipped, "{0} jobs ran longer than their limit; their limit was drawn out to that", "{0} ジョブが制限時間を超えて実行されていたため、制限時間を実行時間まで延ばしました") \
-  X(trace_no_limits, "it has no time limits: the run time stands in for them", "制限時間がないため、実行時間を制限時間とみなします") \
+  X(trace_no_limits, "it has no time limits: the run time stands in for them, so backfill knows more than it would", "制限時間がないため、実行時間を制限時間とみなします（追い越しは実際より有利になります）") \
   X(trace_no_times, "it has no times: nothing can be replayed, only packed", "時刻がないため、再生はできず、詰め込みの実験にだけ使えます") \
   X(trace_processors, "its processors are taken as GPUs", "プロセッサーを GPU とみなします") \
   X(trace_bad_value, "{0} cannot be {1}", "{0} に {1} は指定できません") \

@@ -93,6 +93,15 @@ std::optional<std::int64_t> parse_decimal(std::string_view text, int decimals) {
   return value;
 }
 
+std::optional<std::uint64_t> parse_whole(std::string_view text, std::uint64_t least,
+                                         std::uint64_t most) {
+  std::uint64_t value = 0;
+  const char* const behind = text.data() + text.size();
+  const auto [end, error] = std::from_chars(text.data(), behind, value);
+  if (error != std::errc{} || end != behind || value < least || value > most) return std::nullopt;
+  return value;
+}
+
 std::optional<Span> parse_span(std::string_view text) {
   if (text.find_first_of(":-") != std::string_view::npos) return parse_clock(text);
   Wide total = 0;

@@ -17,6 +17,10 @@ namespace tenbin::cli {
 /// exponent, no blanks.
 std::optional<std::int64_t> parse_decimal(std::string_view text, int decimals);
 
+/// Digits alone, as a number from `least` to `most`.
+std::optional<std::uint64_t> parse_whole(std::string_view text, std::uint64_t least,
+                                         std::uint64_t most);
+
 /// 90s, 10m, 2h, 1d, 500ms, parts of these in a row (1h30m), HH:MM:SS, D-HH, D-HH:MM, D-HH:MM:SS.
 /// More than zero and at most 400 days. A number alone is refused: it means minutes to some and
 /// seconds to others.
@@ -32,6 +36,14 @@ std::optional<Gpus> parse_gpus(std::string_view text);
 
 /// Micro-credits of a decimal string as the API writes it, with a sign if there is one.
 std::optional<Wide> parse_credits(std::string_view text);
+
+/// "a, b, c": for people to choose from.
+template <class Names>
+std::string joined(const Names& names, std::string_view between = ", ") {
+  std::string all;
+  for (const std::string_view name : names) (all += all.empty() ? "" : between) += name;
+  return all;
+}
 
 /// "1234567.500000" is "1,234,567.5"; what is not a number is left as it is.
 std::string grouped(std::string_view decimal);

@@ -149,7 +149,8 @@ constexpr auto enum_names(Backfill) {
   return std::array<std::string_view, 2>{"none", "easy"};
 }
 
-/// Which nodes a job is given among those that have room (core/fleet/score.h has the definitions).
+/// Which nodes a job is given among those that have room (core/fleet/placement.h has the
+/// definitions).
 enum class Placement : std::uint8_t {
   best_fit,       // in the first pool with room: the fewest free GPUs
   random,         // any

@@ -231,7 +231,8 @@ class LocalExecutor::Loop {
 
   // With no account at all it is root's, which is refused in words where it would be used.
   std::string account_of(std::uint64_t project) const {
-    if (settings_.project_accounts != 0) return numbered_account(settings_.project_accounts, project);
+    if (settings_.project_accounts != 0)
+      return numbered_account(settings_.project_accounts, project);
     return settings_.job_account.empty() ? "root" : settings_.job_account;
   }
 
@@ -709,9 +710,9 @@ Result<std::unique_ptr<LocalExecutor>> LocalExecutor::open(LocalSettings setting
   }
   if (::geteuid() == 0) {
     // Without a usable account every attempt says so itself; here only its way is checked.
-    const auto account = find_account(settings.project_accounts != 0
-                                          ? numbered_account(settings.project_accounts, 0)
-                                          : settings.job_account);
+    const auto account =
+        find_account(settings.project_accounts != 0 ? numbered_account(settings.project_accounts, 0)
+                                                    : settings.job_account);
     if (account) {
       if (const auto closed = closed_to(*account, settings.work_directory)) {
         return failed("jobs run as " + account->name + ", who cannot enter " + *closed +

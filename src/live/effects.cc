@@ -97,9 +97,7 @@ SettledJob row_from(const World& world, const Job& job) {
 }
 
 std::string reason_text(Why why) {
-  return why == Why::ended || why == Why::asked
-             ? std::string()
-             : std::string(enum_names(Why{})[static_cast<std::size_t>(why)]);
+  return why == Why::ended || why == Why::asked ? std::string() : std::string(name_of(why));
 }
 
 /// The row of an array whose last tasks are over with `array`, its counts as they are then.
@@ -109,7 +107,7 @@ SettledJob array_row(const World& world, JobId id, const JobArray& array, const 
   row.job = id.value;
   JobArray over = array;
   over.ended = ended;
-  row.state = enum_names(JobState{})[static_cast<std::size_t>(state_of(world, over))];
+  row.state = name_of(state_of(world, over));
   row.reason = reason_text(why);
   row.tasks = array.tasks;
   row.tasks_completed = array.completed;
@@ -150,7 +148,7 @@ SettledJob settled_row(const World& world, const JobSettled& event) {
   SettledJob row = row_from(world, job);
   row.job = event.job.value;
   row.task = static_cast<std::int32_t>(job.task);
-  row.state = enum_names(JobState{})[static_cast<std::size_t>(event.state)];
+  row.state = name_of(event.state);
   row.reason = reason_text(event.why);
   row.code = event.code;
   if (const Pool* pool = world.pools.find(job.pool)) {

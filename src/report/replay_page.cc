@@ -99,9 +99,13 @@ class Maker {
     out.end_array().key("policies").begin_array();
     for (const Replayed& replay : replays_) write_policy(out, replay);
     out.end_array().key("pairs").begin_array();
-    for (std::size_t a = 0; a < replays_.size(); ++a) {
+    const auto stopped = [&](std::size_t i) { return replays_[i].measure->figures().stopped; };
+    std::size_t first = 0;  // of those that went to their end: the others compare with nothing
+    while (first < replays_.size() && stopped(first)) ++first;
+    for (std::size_t a = first; a < replays_.size(); ++a) {
       for (std::size_t b = a + 1; b < replays_.size(); ++b) {
-        if (a == 0 || replays_.size() <= 6) write_pair(out, a, b);
+        if (stopped(a) || stopped(b)) continue;
+        if (a == first || replays_.size() <= 6) write_pair(out, a, b);
       }
     }
     out.end_array().end_object();

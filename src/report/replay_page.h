@@ -18,7 +18,7 @@ struct ReplayPage {
   std::vector<ReplayPool> pools;
   std::vector<NodeId> node_ids;  // of the nodes in `pools`, in their order; none: 1, 2, 3 ...
   const std::vector<std::string>& owners;
-  std::span<const Replayed> replays;  // measured with jobs, places and course
+  std::span<const Replayed> replays = {};  // measured with jobs, places and course
 };
 
 /// One HTML page with charts in both languages, which needs nothing from elsewhere. What is drawn

@@ -21,9 +21,13 @@ std::vector<Replayed> run_all(std::vector<ReplayTask> tasks, Measure::Wants want
   std::mutex mutex;
   std::condition_variable changed;
   std::size_t next = 0, done = 0;
+  bool stopping = false;
+  const auto all_done = [&] {
+    return done == tasks.size() || (stopping && done > 0 && done == next);
+  };
   const auto work = [&] {
     std::unique_lock lock(mutex);
-    while (next < tasks.size()) {
+    while (next < tasks.size() && (!stopping || next == 0)) {
       const std::size_t i = next++;
       lock.unlock();
       Replayed& result = results[i];
@@ -36,7 +40,6 @@ std::vector<Replayed> run_all(std::vector<ReplayTask> tasks, Measure::Wants want
         result.good = std::unexpected(run.error());
       }
       lock.lock();
-      result.done = true;
       ++done;
       changed.notify_one();
     }
@@ -47,8 +50,8 @@ std::vector<Replayed> run_all(std::vector<ReplayTask> tasks, Measure::Wants want
   for (std::size_t i = 0; i < count; ++i) workers.emplace_back(work);
 
   std::unique_lock lock(mutex);
-  while (done < tasks.size()) {
-    changed.wait_for(lock, std::chrono::milliseconds(100), [&] { return done == tasks.size(); });
+  while (!all_done()) {
+    changed.wait_for(lock, std::chrono::milliseconds(100), all_done);
     if (!each_while) continue;
     CompareProgress progress{.done = done, .of = tasks.size()};
     lock.unlock();
@@ -56,11 +59,13 @@ std::vector<Replayed> run_all(std::vector<ReplayTask> tasks, Measure::Wants want
       progress.submitted += result.control->submitted.load(std::memory_order_relaxed);
       progress.ended += result.control->ended.load(std::memory_order_relaxed);
     }
-    if (!each_while(progress)) {
-      for (const Replayed& result : results) result.control->stop = true;
-    }
+    const bool go_on = each_while(progress);
     lock.lock();
+    if (go_on) continue;
+    stopping = true;
+    for (const Replayed& result : results) result.control->stop = true;
   }
+  results.resize(next);
   return results;
 }
 

@@ -24,7 +24,6 @@ struct Replayed {
   std::unique_ptr<Measure> measure;
   std::unique_ptr<ReplayControl> control;  // how far it is
   Result<void> good;                       // else what went wrong
-  bool done = false;
 };
 
 /// How all of it stands, for whoever waits.
@@ -35,7 +34,8 @@ struct CompareProgress {
 
 /// Runs the tasks on `threads` threads. `each_while` is called about ten times a second on the
 /// caller's thread until all are done; when it returns false all are asked to stop, and what there
-/// is by then is what they give. In the order of the tasks.
+/// is by then is what they give; those that have not begun are left out, but for the first. In the
+/// order of the tasks.
 std::vector<Replayed> run_all(std::vector<ReplayTask> tasks, Measure::Wants wants, Gpus capacity,
                               unsigned threads,
                               const std::function<bool(const CompareProgress&)>& each_while);

@@ -83,18 +83,21 @@ TEST_CASE("numbers and dates as traces write them") {
   CHECK(thousandths("-0.25") == -250);
   CHECK(thousandths("117.0") == 117'000);
   CHECK(thousandths(" 3 ") == 3'000);
-  for (const char* wrong : {"", "-", ".", "1.2.3", "1e3", "nan", "0x1", "1,5", "99999999999999999999"})
+  for (const char* wrong :
+       {"", "-", ".", "1.2.3", "1e3", "nan", "0x1", "1,5", "99999999999999999999"})
     CHECK_FALSE(thousandths(wrong));
   CHECK(date("1970-01-01 00:00:01") == Instant{1'000});
   CHECK(date("2023-03-01T00:18:22+08:00") == date("2023-02-28 16:18:22"));
   CHECK(date("2023-03-01 00:18:22.125Z") == Instant{date("2023-03-01 00:18:22")->ms + 125});
-  for (const char* wrong : {"", "2023-02-29 00:00:00", "2023-03-01", "2023-03-01 24:00:00",
-                            "2023-03-01 00:00:00 JST", "2023-03-01 00:00:00+99:00", "yesterday, noon at 12"})
+  for (const char* wrong :
+       {"", "2023-02-29 00:00:00", "2023-03-01", "2023-03-01 24:00:00", "2023-03-01 00:00:00 JST",
+        "2023-03-01 00:00:00+99:00", "yesterday, noon at 12"})
     CHECK_FALSE(date(wrong));
 }
 
 TEST_CASE("six whole numbers: plain, gzip, zstd, in any order of lines") {
-  const std::string text = std::string(golden_head) + "7,5,4,10,20,1\n2,5,8,10,10,900\r\n9,1,1,0,5,1\n";
+  const std::string text =
+      std::string(golden_head) + "7,5,4,10,20,1\n2,5,8,10,10,900\r\n9,1,1,0,5,1\n";
   for (const std::string& bytes : {text, gzipped(text), zstd(text), "\xEF\xBB\xBF" + text,
                                    gzipped(text.substr(0, 50)) + gzipped(text.substr(50))}) {
     const Trace trace = good(bytes);
@@ -156,7 +159,8 @@ TEST_CASE("a line that is of no use is counted with its number and reason, and t
   CHECK(none.problems.count() == 50);
   CHECK(none.problems.first.size() == 10);
   // A line without an end is no way to fill the memory.
-  const Trace longest = good(std::string(golden_head) + std::string(3 << 20, '1') + "\n3,9,1,1,1,1\n");
+  const Trace longest =
+      good(std::string(golden_head) + std::string(3 << 20, '1') + "\n3,9,1,1,1,1\n");
   CHECK(longest.problems.count(TraceFault::line_too_long) == 1);
   CHECK(longest.jobs.size() == 1);
 }
@@ -179,7 +183,8 @@ TEST_CASE("a packed file that was cut off or damaged is said to be that") {
   std::string text(golden_head);
   Rng rng{7};
   for (int i = 1; i < 5'000; ++i)
-    text += std::to_string(i) + "," + std::to_string(i) + ",1,1," + std::to_string(1 + rng.below(99'999)) + ",1\n";
+    text += std::to_string(i) + "," + std::to_string(i) + ",1,1," +
+            std::to_string(1 + rng.below(99'999)) + ",1\n";
   for (const std::string& whole : {gzipped(text), zstd(text)}) {
     CHECK(has(bad(whole.substr(0, whole.size() / 2)), "cut off"));
     std::string hurt = whole;
@@ -223,7 +228,8 @@ TEST_CASE("SWF: estimates, comments, what is not known") {
 
 TEST_CASE("openb: fractions, models, pods without a GPU, nodes") {
   const std::string text =
-      "name,cpu_milli,memory_mib,num_gpu,gpu_milli,gpu_spec,qos,pod_phase,creation_time,deletion_time,"
+      "name,cpu_milli,memory_mib,num_gpu,gpu_milli,gpu_spec,qos,pod_phase,creation_time,deletion_"
+      "time,"
       "scheduled_time\n"
       "p0,12000,16384,1,1000,,LS,Running,0,100,40\n"
       "p1,6000,12288,1,460,V100M16|T4,LS,Failed,1,100,\n"
@@ -235,8 +241,7 @@ TEST_CASE("openb: fractions, models, pods without a GPU, nodes") {
   CHECK(trace.problems.count(TraceFault::gpus_out_of_range) == 1);
   REQUIRE(trace.jobs.size() == 3);
   CHECK(trace.jobs[0].runtime == Span{60'000});
-  CHECK(trace.jobs[1].shape ==
-        Shape{Packing::members, 1, Gpus{460}, Cpus{6'000}, Memory{12'288}});
+  CHECK(trace.jobs[1].shape == Shape{Packing::members, 1, Gpus{460}, Cpus{6'000}, Memory{12'288}});
   CHECK(trace.jobs[1].models == 3);
   CHECK(trace.jobs[1].end == TraceEnd::failed);
   CHECK(trace.jobs[2].models == 2);
@@ -288,7 +293,8 @@ TEST_CASE("Philly: attempts are added up, ends and clusters are known") {
 
 TEST_CASE("Helios and Acme by their published headers") {
   const Trace helios = good(
-      "job_id,user,vc,gpu_num,cpu_num,node_num,state,submit_time,start_time,end_time,duration,queue\n"
+      "job_id,user,vc,gpu_num,cpu_num,node_num,state,submit_time,start_time,end_time,duration,"
+      "queue\n"
       "1425511,uXBbc,vcJkd,1,1,1,COMPLETED,2020-06-09 18:41:01,2020-06-09 18:41:01,2020-06-10 "
       "04:55:09,36848,0\n"
       "1425512,uVMrF,vchbv,4,16,1,TIMEOUT,2020-06-09 18:41:27,,2020-06-09 18:45:36,249,0\n"
@@ -304,10 +310,13 @@ TEST_CASE("Helios and Acme by their published headers") {
   CHECK(helios.problems.count(TraceFault::never_ran) == 1);
 
   const Trace kalos = good(
-      "job_id,user,node_num,gpu_num,cpu_num,mem_per_pod_GB,shared_mem_per_pod,type,state,submit_time,"
+      "job_id,user,node_num,gpu_num,cpu_num,mem_per_pod_GB,shared_mem_per_pod,type,state,submit_"
+      "time,"
       "start_time,end_time,fail_time,stop_time,duration,queue,gpu_time\n"
-      "dlctk6,uf794,8,64,960,1000,100.0,Pretrain,FAILED,2023-05-17 11:00:58+00:00,,,,,18,10.0,1152.0\n"
-      "dlctk6,uf794,8,64,960,1000,100.0,Eval,CANCELLED,2023-05-17 11:28:42+00:00,,,,,82,12.0,5248.0\n");
+      "dlctk6,uf794,8,64,960,1000,100.0,Pretrain,FAILED,2023-05-17 "
+      "11:00:58+00:00,,,,,18,10.0,1152.0\n"
+      "dlctk6,uf794,8,64,960,1000,100.0,Eval,CANCELLED,2023-05-17 "
+      "11:28:42+00:00,,,,,82,12.0,5248.0\n");
   CHECK(kalos.info.format == TraceFormat::acme);
   REQUIRE(kalos.jobs.size() == 1);
   CHECK(kalos.jobs[0].gpus() == 64);
@@ -351,7 +360,8 @@ TEST_CASE("what is written is read again, in every form that can say it") {
 
 TEST_CASE("a long file is read job by job; disorder that shows too late is an error") {
   std::string text(golden_head);
-  for (int i = 1; i <= 3'000; ++i) text += std::to_string(i) + "," + std::to_string(10 * i) + ",1,1,1,1\n";
+  for (int i = 1; i <= 3'000; ++i)
+    text += std::to_string(i) + "," + std::to_string(10 * i) + ",1,1,1,1\n";
   TraceOptions options{.held_max = 100};
   const auto source = open_trace_text(text, "t", options);
   REQUIRE(source.has_value());

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <sstream>
 
 #include "cli/cli.h"
@@ -21,13 +22,14 @@ struct Ran {
   std::string out, err;
 };
 
-Ran run(const std::vector<std::string>& words) {
+Ran run(const std::vector<std::string>& words, std::function<bool()> stopped = {}) {
   Ran ran;
   const Surroundings around{
       .variable = [](const char*) { return std::string(); },
       .out = [&](std::string_view text) { ran.out += text; },
       .err = [&](std::string_view text) { ran.err += text; },
       .sleep = [](Span) {},
+      .stopped = std::move(stopped),
   };
   ran.code = run_cli(around, words);
   return ran;
@@ -264,6 +266,89 @@ TEST_CASE("what cannot run is counted and named, in both languages") {
   const Ran two =
       run({"replay", ties, "--gpus", "8", "--policy", "fifo", "--policy", "easy", "--lang", "ja"});
   CHECK(has(two.out, "平均待ち時間が最短なのは easy"));
+}
+
+TEST_CASE(
+    "of replays that were stopped nothing is said to be better, and those not begun are named") {
+  const Folder folder;
+  std::string trace = "job_id,submit,gpus,runtime,walltime,user\n";
+  for (int i = 1; i <= 400'000; ++i)
+    trace += std::to_string(i) + "," + std::to_string(i) + ",1,9,9,1\n";
+  const std::string path = folder.put("long.csv", trace);
+  const Ran ran = run({"replay", path, "--gpus", "1", "--policy", "fifo", "--policy", "easy",
+                       "--threads", "1", "--html", folder.path + "/page.html"},
+                      [] { return true; });
+  CAPTURE(ran.err);
+  CHECK(ran.code == 130);
+  CHECK(has(ran.err, "easy"));  // it had not begun
+  CHECK_FALSE(has(ran.out, "easy"));
+  CHECK_FALSE(has(ran.out + ran.err, "hortest mean wait"));
+}
+
+TEST_CASE("a trace without times is refused, and one without jobs is said to be that") {
+  const Folder folder;
+  const std::string untimed = folder.put(
+      "p.csv", "name,cpu_milli,memory_mib,num_gpu,gpu_milli,gpu_spec\np0,1000,1024,1,1000,\n");
+  const Ran ran = run({"replay", untimed, "--gpus", "8"});
+  CHECK(ran.code == 1);
+  CHECK(has(ran.err, "no_times"));
+  CHECK(ran.out.empty());
+  const std::string empty =
+      folder.put("e.csv", "job_id,submit,gpus,runtime,walltime,user\n1,-5,1,1,1,1\n2,1,0,1,1,1\n");
+  const Ran none = run({"replay", empty, "--gpus", "8"});
+  CHECK(none.code == 1);
+  CHECK(has(none.err, "no_jobs"));
+  CHECK(has(run({"trace", "info", empty}).err, "no_jobs"));
+}
+
+TEST_CASE("a file that is not there has one answer, whoever looks for it") {
+  const Folder folder;
+  const std::string none = folder.path + "/none.csv";
+  for (const std::vector<std::string>& words : std::vector<std::vector<std::string>>{
+           {"replay", none, "--gpus", "8"},
+           {"replay", ties, "--fleet", none},
+           {"replay", ties, "--fleet", folder.path + "/none.toml"},
+           {"replay", ties, "--gpus", "8", "--policy", folder.path + "/none.toml"},
+           {"trace", "info", none},
+           {"pack", none, ties, "--policy", "fgd"}}) {
+    const Ran ran = run(words);
+    CAPTURE(words[0]);
+    CAPTURE(ran.err);
+    CHECK(ran.code == 3);
+    CHECK(has(ran.err, "no_file"));
+    CHECK(has(ran.err, "none."));
+  }
+}
+
+TEST_CASE("what a fleet file is goes by its name, not by those of its folders") {
+  const Folder folder;
+  std::filesystem::create_directory(folder.path + "/lists.csv.d");
+  const std::string fleet = folder.put(
+      "lists.csv.d/f.toml",
+      "[[pool]]\nname = \"a\"\nprovider = \"x\"\nregion = \"r\"\ngpu_model = \"m\"\ngpus_per_node "
+      "= "
+      "8\n[[node]]\nname = \"n\"\npool = \"a\"\n[[policy]]\norder = \"fifo\"\nbackfill = "
+      "\"none\"\nplacement = \"random\"\nseed = 7\n");
+  // Its own policy is used: nobody passes.
+  const Ran own = run({"replay", ties, "--fleet", fleet, "--starts", folder.path + "/own"});
+  CHECK(own.code == 0);
+  CHECK(
+      run({"replay", ties, "--fleet", "1x8", "--policy", "fifo", "--starts", folder.path + "/fifo"})
+          .code == 0);
+  CHECK(folder.read("own") == folder.read("fifo"));
+}
+
+TEST_CASE("a policy file takes the fields that declarations take, and no others") {
+  const Folder folder;
+  const auto with = [&](const std::string& text) {
+    return run({"replay", ties, "--gpus", "8", "--policy", folder.put("p.toml", text)});
+  };
+  CHECK(with("cpu_jobs = true\nseed = 9007199254740992\n").code == 0);
+  CHECK(has(with("order = \"\"\n").err, "p.toml:1: order must be"));
+  CHECK(has(with("seed = -1\n").err, "p.toml:1: seed"));
+  CHECK(has(with("seed = 9007199254740993\n").err, "p.toml:1: seed"));
+  CHECK(has(with("cpu_jobs = 1\n").err, "p.toml:1: cpu_jobs"));
+  CHECK(has(with("depth = 3\n").err, "no such field: depth"));
 }
 
 }  // namespace tenbin::cli

@@ -283,7 +283,9 @@ TEST_CASE("several replays at once say what each says alone; asked to stop, they
   CHECK(measure.figures().stopped);
 }
 
-TEST_CASE("the shared Philly month: FIFO, SJF and EASY within 2 per cent") {
+TEST_CASE(
+    "the shared Philly month: within 2 %, but for EASY on 64 nodes: 2.4 %; SJF is not in this "
+    "version") {
   const std::string folder = shared_folder();
   if (folder.empty()) {
     MESSAGE("SKIPPED: the traces are not here (TENBIN_SHARED)");

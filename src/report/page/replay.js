@@ -14,7 +14,7 @@ const W = {
     bysize: 'By size of job (GPUs)', byowner: 'By owner: the {n} with most GPU time', others: 'others', everyone: 'all', njobs: '{n} jobs',
     waitnote: 'Line: from the 5th to the 95th per cent of jobs; box: the middle half; tick: median; diamond: mean. Logarithmic above one second.', nowait: '0', tbl: 'The same as a table',
     from: 'From', to: 'to', better: 'shorter wait', same: 'same', worse: 'longer wait', gainnote: 'Each job’s wait under the second policy compared with the first. Same: within a second.',
-    meand: 'Mean change of wait', mostg: 'Gain most', mostl: 'Lose most', job: 'Job', owner: 'Owner', size: 'GPUs', wa: 'Wait under {p}', none: 'none', onepol: 'Replay with two or more policies (--policy again) to see who gains and who loses.',
+    meand: 'Mean change of wait', mostg: 'Gain most', mostl: 'Lose most', job: 'Job', owner: 'Owner', size: 'GPUs', wa: 'Wait under {p}', none: 'none', onepol: 'Replay with two or more policies (--policy again) to see who gains and who loses.', onewhole: 'Fewer than two replays went to their end: there is nothing to compare.',
     zin: 'Zoom in', zout: 'Zoom out', all: 'Everything', tall: 'Taller', flat: 'Flatter', gnote: 'Time runs to the right; GPUs are stacked by node. Drag to move, wheel to zoom time, Shift and wheel to zoom GPUs; keys: arrows, + −, [ ], 0.',
     lanes: 'The pool is counted, not placed: rows are drawn so that jobs do not overlap and are no real places.',
     drawn: 'Drawn: {n} of {m} pieces, the largest, with {p} of the GPU time. The shade behind is everything.', drawnall: 'Every job is drawn.', node: 'node', gpu: 'GPU', ran: 'ran', waited: 'waited', by: 'of',
@@ -35,7 +35,7 @@ const W = {
     bysize: 'ジョブの大きさ別（GPU 数）', byowner: '所有者別（GPU 時間の多い {n} 者）', others: 'その他', everyone: '全体', njobs: '{n} 件',
     waitnote: '線は 5～95 パーセンタイル、箱は中央の半数、縦棒は中央値、ひし形は平均です。1 秒以上は対数目盛です。', nowait: '0', tbl: '表で見る',
     from: '比較元', to: '比較先', better: '短くなった', same: '同じ', worse: '長くなった', gainnote: 'ジョブごとに、比較先の方針での待ち時間を比較元と比べます。差が 1 秒以内なら「同じ」です。',
-    meand: '待ち時間の平均の変化', mostg: '最も得をするジョブ', mostl: '最も損をするジョブ', job: 'ジョブ', owner: '所有者', size: 'GPU', wa: '{p} での待ち', none: 'なし', onepol: '2 つ以上の方針（--policy を繰り返す）で再生すると、得失を比べられます。',
+    meand: '待ち時間の平均の変化', mostg: '最も得をするジョブ', mostl: '最も損をするジョブ', job: 'ジョブ', owner: '所有者', size: 'GPU', wa: '{p} での待ち', none: 'なし', onepol: '2 つ以上の方針（--policy を繰り返す）で再生すると、得失を比べられます。', onewhole: '最後まで再生した方針が 2 つに満たないため、比べられません。',
     zin: '拡大', zout: '縮小', all: '全体', tall: '縦に拡大', flat: '縦に縮小', gnote: '横が時間、縦がノードごとの GPU です。ドラッグで移動、ホイールで時間を、Shift とホイールで GPU を拡大・縮小します。キー：矢印、+ −、[ ]、0。',
     lanes: '数だけで管理するプールのため、実際の場所ではなく、重ならないように並べて描いています。',
     drawn: '全 {m} 個のうち大きい順に {n} 個（GPU 時間の {p}）を描いています。背景の濃淡はすべてのジョブを含みます。', drawnall: 'すべてのジョブを描いています。', node: 'ノード', gpu: 'GPU', ran: '実行', waited: '待ち', by: '所有者',
@@ -87,10 +87,12 @@ const colour = (i) => `var(--c${i % 8})`;
 const dash = (i) => ['', '8 4', '2 3', '10 3 2 3'][i % 4];
 const P = D.policies;
 const shown = new Set(P.keys());
-const state = { base: 0, to: Math.min(1, P.length - 1), gantt: 0, course: 'used', view: null };
-const best = P.reduce((a, p, i) => (p.started && (a < 0 || p.wait.mean < P[a].wait.mean) ? i : a), -1);
+// Which went to their end. One that was stopped says nothing about who is better.
+const whole = [...P.keys()].filter((i) => !P[i].stopped);
+const state = { base: whole[0], to: whole[1], gantt: 0, course: 'used', view: null };
+const best = whole.reduce((a, i) => (P[i].started && (a < 0 || P[i].wait.mean < P[a].wait.mean) ? i : a), -1);
 if (best >= 0) state.gantt = best;
-if (best > 0) state.to = best;
+if (best > whole[0]) state.to = best;
 
 function section(id, title, ...inside) {
   return el('section', { id, 'aria-labelledby': id + '-h' }, el('h2', { id: id + '-h' }, title), ...inside);
@@ -106,7 +108,7 @@ const legend = (onchange) => el('div', { class: 'tools', role: 'group', 'aria-la
 
 // ---- summary ----
 function advice() {
-  const good = P.filter((p) => p.started > 0);
+  const good = whole.map((i) => P[i]).filter((p) => p.started > 0);
   const lines = [];
   if (good.length === 1) {
     lines.push(t('one', { x: dur(good[0].wait.mean), y: dur(good[0].wait.max), u: pct(good[0].utilisation) }));
@@ -134,9 +136,9 @@ function summary() {
   if (P.some((p) => p.fragmentation !== null)) columns.push(['frag', (p) => p.fragmentation, (x) => (x === null ? '–' : pct(x)), 'low']);
   columns.push(['make', (p) => p.makespan, dur, 'low'], ['credits', (p) => p.credits, (x) => num(Math.round(x))]);
   const cells = (p, i) => columns.map(([, f, show, want]) => {
-    const all = P.map(f), text = show(f(p));
+    const all = whole.map((k) => f(P[k])), text = show(f(p));
     const top = want === 'low' ? Math.min(...all) : Math.max(...all);
-    const mark = want && P.length > 1 && show(top) === text && all.some((x) => show(x) !== text);
+    const mark = want && !p.stopped && all.length > 1 && show(top) === text && all.some((x) => show(x) !== text);
     return el('td', mark ? { class: 'best' } : {}, text);
   });
   return section('summary', t('summary'), advice(),
@@ -266,12 +268,12 @@ function pair(a, b) {
   return { ...turn(other), a, b, sizes: other.sizes.map(turn), owners: other.owners.map(turn), gain: other.lose.map((j) => ({ ...j, a: j.b, b: j.a })), lose: other.gain.map((j) => ({ ...j, a: j.b, b: j.a })) };
 }
 function gains() {
-  if (P.length < 2) return section('gains', t('gains'), el('p', {}, t('onepol')));
+  if (whole.length < 2) return section('gains', t('gains'), el('p', {}, t(P.length < 2 ? 'onepol' : 'onewhole')));
   const box = el('div');
   const draw = () => {
     const both = pair(state.base, state.to);
     const choose = (label, key, from) => {
-      const s = el('select', { onchange: (e) => { state[key] = +e.target.value; fix(key); draw(); } }, ...P.map((p, i) => el('option', { value: i }, p.name)));
+      const s = el('select', { onchange: (e) => { state[key] = +e.target.value; fix(key); draw(); } }, ...whole.map((i) => el('option', { value: i }, P[i].name)));
       s.value = state[key];
       return el('label', {}, label, s);
     };
@@ -301,7 +303,7 @@ function gains() {
     box.replaceChildren(tools, bar, el('p', { class: 'readout' }, t('meand') + ' ', el('b', {}, (both.mean > 0 ? '+' : '') + dur(both.mean))),
       el('div', { class: 'two' }, diverging(both.sizes, D.sizes, t('bysize')), diverging(both.owners, D.owners, t('byowner', { n: D.owners.filter((o) => o !== null).length })), jobs(both.gain, t('mostg')), jobs(both.lose, t('mostl'))));
   };
-  const fix = (changed) => { if (!pair(state.base, state.to) && state.base !== state.to) { if (changed === 'to') state.base = 0; else state.to = 0; } };
+  const fix = (changed) => { if (!pair(state.base, state.to) && state.base !== state.to) { if (changed === 'to') state.base = whole[0]; else state.to = whole[0]; } };
   later.push(draw);
   return section('gains', t('gains'), el('p', {}, t('gainnote')), box);
 }
