@@ -490,6 +490,20 @@ TEST_CASE("a warden that is stopped cannot either") {
   CHECK(site.end_of(one)->outcome == Outcome::lost);
 }
 
+TEST_CASE("stopped both, they are ended, and the job can run again") {
+  Site site;
+  site.executor->start(hiding(site, one));
+  REQUIRE(site.says(one, "up"));
+  const pid_t warden = site.warden(one), supervisor = site.supervisor(one);
+  ::kill(warden, SIGSTOP);
+  ::kill(supervisor, SIGSTOP);
+  const auto end = site.end_of(one, 30'000);
+  REQUIRE(end);
+  CHECK(end->outcome == Outcome::lost);
+  CHECK(site.running(one) == 0);
+  CHECK(soon([&] { return ::kill(warden, 0) != 0 && ::kill(supervisor, 0) != 0; }));
+}
+
 // ---- services that die ----
 
 TEST_CASE("a restarted service adopts what runs and gets its end") {

@@ -1,6 +1,7 @@
 #include "exec/local_executor.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <spawn.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -140,10 +141,11 @@ class LocalExecutor::Loop {
     Fd launcher;  // the first process of a launch, until it has ended
     pid_t launcher_id = 0;
     int launches = 0;
-    std::string trouble;    // why the last launch came to nothing
-    bool welcomed = false;  // the supervisor took our hello
-    bool answered = true;   // it took our last renewal
-    bool refused = false;   // a later service has it: it is no longer ours to speak of
+    std::string trouble;        // why the last launch came to nothing
+    bool welcomed = false;      // the supervisor took our hello
+    bool answered = true;       // it took our last renewal
+    std::int64_t hello_at = 0;  // when we said hello on this socket
+    bool refused = false;       // a later service has it: it is no longer ours to speak of
     bool stop_wanted = false;
     bool forgotten = false;      // nobody wants to hear its end
     std::int64_t lease_end = 0;  // latest time until which anyone may have been promised
@@ -488,7 +490,7 @@ class LocalExecutor::Loop {
   // ---- talking to a supervisor ----
 
   void connect(Attempt& attempt) {
-    if (attempt.socket) return;  // it has our hello, and when it goes we hear it
+    if (attempt.socket) return end_if_silent(attempt);  // it has our hello; if it goes we hear it
     Fd socket{::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
     sockaddr_un address{};  // through the descriptor, because a path may be too long for it
     address.sun_family = AF_UNIX;
@@ -499,8 +501,34 @@ class LocalExecutor::Loop {
       return;
     }
     attempt.socket = std::move(socket);
+    attempt.hello_at = boot_ms();
     watch(attempt.socket.get(), attempt.spec.attempt.id);
     say(attempt, Message::Word::hello);
+  }
+
+  // One that is stopped or hangs would hold the lock for ever, and its job would never run again.
+  // All leases are over, so nothing that it is to look after may run any more; after so long
+  // without a lease it would have gone by itself. Whoever listens at the other end lives as long
+  // as the connection does, so the process id is nobody else's.
+  void end_if_silent(Attempt& attempt) {
+    const std::int64_t patience = std::max(first_lease_patience_ms, attempt.spec.lease.count);
+    const std::int64_t now = boot_ms();
+    if (attempt.welcomed || now < attempt.hello_at + patience || now < attempt.lease_end) return;
+    ucred peer{};
+    socklen_t size = sizeof peer;
+    if (::getsockopt(attempt.socket.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return;
+    const Fd supervisor{static_cast<int>(::syscall(SYS_pidfd_open, peer.pid, 0))};
+    pollfd connection{attempt.socket.get(), POLLIN, 0};
+    ::poll(&connection, 1, 0);
+    if (!supervisor || connection.revents != 0) return;  // it has gone, or answers after all
+    log("attempt " + name_of(attempt.spec.attempt.id) + ": its supervisor, process " +
+        std::to_string(peer.pid) + ", has said nothing for " + std::to_string(patience) +
+        " ms and is ended");
+    for (const Process& warden : descendants(peer.pid)) {
+      // It may be stopped too; it clears up when it finds itself alone.
+      if (warden.parent == peer.pid) send_signal(warden, SIGCONT);
+    }
+    ::syscall(SYS_pidfd_send_signal, supervisor.get(), SIGKILL, nullptr, 0);
   }
 
   void say(Attempt& attempt, Message::Word word, std::int64_t until_ms = 0) {

@@ -31,7 +31,6 @@ namespace {
 
 // How long a launch waits for the service to let go of the lock and to grant the first lease.
 constexpr std::int64_t lock_patience_ms = 5'000;
-constexpr std::int64_t first_lease_patience_ms = 10'000;
 // How long after the lease the warden may take to end the work before it is taken to hang.
 constexpr std::int64_t warden_patience_ms = 500;
 constexpr std::int64_t retry_ms = 200;
