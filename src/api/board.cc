@@ -116,17 +116,18 @@ void look_at_running(const World& world, const Seen& seen, const BoardLimits& li
 }
 
 void look_at_queue(const World& world, const Seen& seen, const BoardLimits& limits, Board& board) {
-  // The lanes, merged by id: the order in which they are tried.
-  using Place = std::pair<JobId, const Waiting*>;
+  // The lanes, merged: the order in which jobs are tried.
+  using Place = std::pair<Turn, const Waiting*>;
   std::priority_queue<Place, std::vector<Place>, std::greater<>> heads;
   for (const auto& [pools, lane] : world.index.lanes) {
-    if (const WaitingJob* head = lane.head()) heads.emplace(head->job, &lane);
+    if (const WaitingJob* head = lane.head()) heads.emplace(lane.turn_of(*head), &lane);
   }
   for (std::size_t read = 0;
        !heads.empty() && board.next.size() < limits.rows && read < limits.jobs_read; ++read) {
-    const auto [id, lane] = heads.top();
+    const auto [turn, lane] = heads.top();
     heads.pop();
-    if (const WaitingJob* following = lane->after(id)) heads.emplace(following->job, lane);
+    if (const WaitingJob* next = lane->after(turn)) heads.emplace(lane->turn_of(*next), lane);
+    const JobId id = turn.job;
     const Job& job = world.jobs.at(id);
     if (!seen(job)) continue;
     if (board.oldest.ms == 0) board.oldest = job.submitted;

@@ -590,12 +590,13 @@ void Api::explain(const CallPtr& call, JobId id) {
             case JobState::time_limit: return std::nullopt;
           }
           predict = true;
+          const Turn turn = turn_of(world.policy.order, job->limit, asked);
           std::uint64_t ahead = 0, looked = 0;
           for (const auto& [pools, lane] : world.index.lanes) {
             if ((pools.bits & job->pools.bits) == 0) continue;
             lane.each([&](const WaitingJob& w) {
-              if (w.job >= asked || ++looked > looked_at_max) return false;
-              ahead += std::min(world.jobs.at(w.job).tasks(), asked.value - w.job.value);
+              if (lane.turn_of(w) >= turn || ++looked > looked_at_max) return false;
+              ahead += w.job == row ? asked.value - row.value : world.jobs.at(w.job).tasks();
               return true;
             });
           }

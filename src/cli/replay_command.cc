@@ -282,7 +282,7 @@ Outcome<std::vector<GivenPolicy>> policies_of(const Context& context, const Aski
   }
   if (given.empty() && of_fleet) given.push_back({"fleet", *of_fleet});
   if (given.empty() && otherwise == Otherwise::built_in) {
-    for (const std::string_view name : {"fifo", "easy"})
+    for (const std::string_view name : {"fifo", "sjf", "easy"})
       given.push_back({std::string(name), *policy_named(name)});
   }
   if (!asking.starts.empty() && given.size() > 1)

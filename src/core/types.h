@@ -138,9 +138,12 @@ constexpr std::string_view name_of(Enum value) {
 }
 
 /// Which job is looked at first.
-enum class QueueOrder : std::uint8_t { fifo };
+enum class QueueOrder : std::uint8_t {
+  fifo,  // first come, first served
+  sjf,   // the shortest time limit first, then the first that came
+};
 constexpr auto enum_names(QueueOrder) {
-  return std::array<std::string_view, 1>{"fifo"};
+  return std::array<std::string_view, 2>{"fifo", "sjf"};
 }
 
 /// Which jobs may pass one that does not fit.

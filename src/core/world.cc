@@ -200,7 +200,7 @@ void reindex(World& world) {
   index.rested = {};
   index.some_lot_expired = false;
   world.lots.each([&](LotId, const Lot& lot) { index.some_lot_expired |= lot.expired; });
-  index.lanes = {};
+  index.lanes = Lanes(world.policy.order);
   index.awaited.clear();
   index.never.clear();
   for (auto& [id, array] : world.arrays) {
@@ -390,13 +390,14 @@ std::string_view broken_promise(const World& world) {
   });
   std::uint64_t waiting = 0, queued = 0;
   for (const auto& [pools, lane] : world.index.lanes) {
-    JobId last;
+    Turn last;
     lane.each([&](const WaitingJob& w) {
       const Job* job = world.jobs.find(w.job);
-      if (!job || job->state != JobState::queued || job->pools != pools || w.job <= last) {
+      if (!job || job->state != JobState::queued || job->pools != pools ||
+          turn_of(world.policy.order, job->limit, w.job) <= last) {
         broken = "the queue holds what waits, in order";
       }
-      last = w.job;
+      last = lane.turn_of(w);
       ++waiting;
       return true;
     });

@@ -20,7 +20,8 @@ namespace {
 using Rule = oracle::Policy;
 
 Policy policy_of(Rule policy) {
-  return {.backfill = policy == Rule::easy ? Backfill::easy : Backfill::none};
+  return {.order = oracle::shortest_first(policy) ? QueueOrder::sjf : QueueOrder::fifo,
+          .backfill = oracle::backfills(policy) ? Backfill::easy : Backfill::none};
 }
 
 std::vector<Instant> scheduled(const std::vector<TraceJob>& jobs, const ReplayFleet& fleet,
@@ -39,6 +40,11 @@ std::string csv(const std::vector<TraceJob>& jobs, const std::vector<Instant>& s
   for (const auto& [id, start] : rows)
     text += std::to_string(id) + "," + std::to_string(start.ms) + "\n";
   return text;
+}
+
+std::string name_of(Rule policy) {
+  constexpr std::array names{"fifo", "sjf", "easy", "sjf_easy"};
+  return names[static_cast<std::size_t>(policy)];
 }
 
 bool long_run() {
@@ -91,8 +97,8 @@ TEST_CASE("the published schedules come out byte for byte") {
     const auto trace = read_trace(folder + "inputs/" + c.name + ".csv.gz");
     REQUIRE(trace.has_value());
     const std::vector<TraceJob>& jobs = trace->jobs;
-    for (const Rule policy : {Rule::fifo, Rule::easy}) {
-      const std::string name = std::string(c.name) + (policy == Rule::fifo ? ".fifo" : ".easy");
+    for (const Rule policy : {Rule::fifo, Rule::sjf, Rule::easy}) {
+      const std::string name = std::string(c.name) + "." + name_of(policy);
       CAPTURE(name);
       const auto expected = unpacked_file(folder + name + ".csv.gz");
       REQUIRE(expected.has_value());
@@ -110,9 +116,8 @@ TEST_CASE("two small schedules come out byte for byte") {
     REQUIRE(trace.has_value());
     const std::vector<TraceJob>& jobs = trace->jobs;
     const std::uint32_t gpus = name == "ties_60_g8" ? 8 : 16;
-    for (const Rule policy : {Rule::fifo, Rule::easy}) {
-      const auto expected =
-          unpacked_file(path + (policy == Rule::fifo ? ".fifo.csv" : ".easy.csv"));
+    for (const Rule policy : {Rule::fifo, Rule::sjf, Rule::easy}) {
+      const auto expected = unpacked_file(path + "." + name_of(policy) + ".csv");
       REQUIRE(expected.has_value());
       CHECK(csv(jobs, oracle::counted(jobs, gpus, policy, never)) == *expected);
       CHECK(csv(jobs, scheduled(jobs, {.gpus = gpus}, policy_of(policy))) == *expected);
@@ -128,7 +133,7 @@ TEST_CASE("the World schedules a counted pool as the obvious way does") {
     const auto gpus = static_cast<std::uint32_t>(1 + rng.below(12));
     const std::vector<TraceJob> jobs =
         many_ties(rng, 10 + rng.below(seed % 10 == 0 ? 400 : 60), gpus + 1);
-    for (const Rule policy : {Rule::fifo, Rule::easy}) {
+    for (const Rule policy : {Rule::fifo, Rule::sjf, Rule::easy, Rule::sjf_easy}) {
       REQUIRE(csv(jobs, scheduled(jobs, {.gpus = gpus}, policy_of(policy))) ==
               csv(jobs, oracle::counted(jobs, gpus, policy, never)));
     }

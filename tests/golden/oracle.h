@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <set>
+#include <utility>
 #include <vector>
 
 #include "twin/trace.h"
@@ -13,7 +14,14 @@
 
 namespace tenbin::oracle {
 
-enum class Policy { fifo, easy };
+enum class Policy { fifo, sjf, easy, sjf_easy };
+
+inline bool shortest_first(Policy policy) {
+  return policy == Policy::sjf || policy == Policy::sjf_easy;
+}
+inline bool backfills(Policy policy) {
+  return policy == Policy::easy || policy == Policy::sjf_easy;
+}
 
 struct Running {
   std::size_t job = 0;
@@ -43,7 +51,8 @@ void drive(const std::vector<TraceJob>& jobs, Finish&& finish, Start&& start) {
   }
 }
 
-/// FIFO or EASY over one pool of `gpus` that are counted. Jobs that never fit never start.
+/// In order of submission or of limits, with EASY backfill or without, over one pool of `gpus` that
+/// are counted. Jobs that never fit never start.
 inline std::vector<Instant> counted(const std::vector<TraceJob>& jobs, std::int64_t gpus,
                                     Policy policy, Instant never) {
   std::vector<Instant> starts(jobs.size(), never);
@@ -51,6 +60,10 @@ inline std::vector<Instant> counted(const std::vector<TraceJob>& jobs, std::int6
       jobs, [](std::size_t) {},
       [&](Instant now, std::vector<std::size_t>& waiting, std::vector<Running>& running) {
         std::erase_if(waiting, [&](std::size_t j) { return jobs[j].gpus() > gpus; });
+        if (shortest_first(policy)) {
+          std::ranges::sort(waiting, {},
+                            [&](std::size_t j) { return std::pair(jobs[j].limit, j); });
+        }
         std::int64_t free = gpus;
         for (const Running& r : running) free -= jobs[r.job].gpus();
         const auto begin = [&](std::size_t j) {
@@ -62,7 +75,7 @@ inline std::vector<Instant> counted(const std::vector<TraceJob>& jobs, std::int6
           begin(waiting.front());
           waiting.erase(waiting.begin());
         }
-        if (policy == Policy::fifo || waiting.empty()) return;
+        if (!backfills(policy) || waiting.empty()) return;
 
         // The head is blocked. When will it fit, if all keep their limits, and what is over then?
         const std::int64_t need = jobs[waiting.front()].gpus();

@@ -129,7 +129,8 @@ class Twins {
 
   void found() {
     const auto say = [&](Command command) { both(std::move(command)); };
-    say(SetPolicy{{.backfill = rng_.below(4) == 0 ? Backfill::none : Backfill::easy}});
+    say(SetPolicy{{.order = rng_.below(3) == 0 ? QueueOrder::sjf : QueueOrder::fifo,
+                   .backfill = rng_.below(4) == 0 ? Backfill::none : Backfill::easy}});
     say(DeclareProvider{"p", ""});
     constexpr std::array<Text, 2> regions{"east", "west"};
     for (const Text region : regions) say(DeclareRegion{region, ""});

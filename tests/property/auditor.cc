@@ -47,7 +47,7 @@ void Auditor::hear(const Asked& asked, Instant at, std::span<const Event> events
     expect(!lots_[share.lot].expired || share.free == Credits{0}, "expired credit is gone");
   }
   if (std::holds_alternative<Schedule>(asked.command)) {
-    oldest_is_blocked();
+    first_is_blocked();
     for (const auto& [id, job] : jobs_) expect(!job.never, "what can never start is cancelled");
   }
 }
@@ -515,11 +515,12 @@ void Auditor::take_in(const JobStarted& e) {
            "only valid credit is newly held");
   }
   for (const auto& [id, other] : jobs_) {
-    if (backfill_ != Backfill::none || id >= e.job) break;
-    if (!eligible(other) || !other.pools.has(e.pool)) continue;
+    if (policy_.backfill != Backfill::none) break;
+    if (!goes_before(id, other, e.job, job) || !eligible(other) || !other.pools.has(e.pool))
+      continue;
     bool payable = false;
     static_cast<void>(paying(other, e.pool, payable));
-    expect(!payable, "first come, first served");
+    expect(!payable, "nobody is passed who could be paid");
   }
 
   for (const Leg& leg : job.legs) {
@@ -704,16 +705,23 @@ void Auditor::over(JobId id, bool ok) {
   }
 }
 
-void Auditor::oldest_is_blocked() {
+bool Auditor::goes_before(JobId id, const Job& job, JobId other_id, const Job& other) const {
+  if (policy_.order == QueueOrder::sjf && job.limit != other.limit) return job.limit < other.limit;
+  return id < other_id;
+}
+
+void Auditor::first_is_blocked() {
+  JobId first;
   for (const auto& [id, job] : jobs_) {
-    if (!eligible(job)) continue;
-    for (const auto& [pool_id, pool] : pools_) {
-      if (!job.pools.has(pool_id) || !room(pool_id, job.shape)) continue;
-      bool enough = false;
-      static_cast<void>(paying(job, pool_id, enough));
-      expect(!enough, "the oldest job starts as soon as it can");
-    }
-    return;
+    if (eligible(job) && (!first || goes_before(id, job, first, jobs_[first]))) first = id;
+  }
+  if (!first) return;
+  const Job& job = jobs_[first];
+  for (const auto& [pool_id, pool] : pools_) {
+    if (!job.pools.has(pool_id) || !room(pool_id, job.shape)) continue;
+    bool enough = false;
+    static_cast<void>(paying(job, pool_id, enough));
+    expect(!enough, "the first job starts as soon as it can");
   }
 }
 

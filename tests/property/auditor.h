@@ -114,7 +114,7 @@ class Auditor {
   void take_in(const AttemptFailed& e);
   void take_in(const TasksCancelled& e);
   void take_in(const JobSettled& e);
-  void take_in(const PolicySet& e) { backfill_ = e.policy.backfill; }
+  void take_in(const PolicySet& e) { policy_ = e.policy; }
 
   void expect(bool good, std::string what);
   struct Queued {
@@ -144,12 +144,13 @@ class Auditor {
   bool node_takes(const Pool& pool, const Node& node, const Shape& shape, Gpus gpus) const;
   bool room(PoolId pool, const Shape& shape) const;
   void place(const Job& job, std::int64_t sign);
-  void oldest_is_blocked();
+  bool goes_before(JobId id, const Job& job, JobId other_id, const Job& other) const;
+  void first_is_blocked();
 
   std::string complaint_;
   Instant at_;
   const Asked* asked_ = nullptr;
-  Backfill backfill_ = Backfill::easy;
+  Policy policy_;
   std::map<FunderId, std::pair<Credits, Credits>> funders_;  // committed, promised to lots
   std::map<LotId, Lot> lots_;
   std::map<ShareId, Share> shares_;

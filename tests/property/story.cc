@@ -105,7 +105,8 @@ DeclareLot Story::any_lot(std::uint64_t number, Instant now) {
 }
 
 SetPolicy Story::any_policy() {
-  SetPolicy command{{.backfill = static_cast<Backfill>(dice_.below(2)),
+  SetPolicy command{{.order = dice_.percent(35) ? QueueOrder::sjf : QueueOrder::fifo,
+                     .backfill = static_cast<Backfill>(dice_.below(2)),
                      .seed = dice_.below(3),
                      .cpu_jobs = dice_.percent(50)},
                     {}};

@@ -70,7 +70,7 @@ TEST_CASE("schedules come out byte for byte through the command") {
   const std::string starts = folder.path + "/starts";
   for (const auto& [name, gpus] :
        {std::pair("ties_60_g8", "8"), std::pair("limits_60_g16", "16")}) {
-    for (const std::string policy : {"fifo", "easy"}) {
+    for (const std::string policy : {"fifo", "sjf", "easy"}) {
       CAPTURE(name);
       CAPTURE(policy);
       const std::string path = source + "/tests/golden/" + name;

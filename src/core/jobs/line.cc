@@ -13,7 +13,7 @@ void enqueue(World& world, JobId id, const Job& job) {
 }
 
 void dequeue(World& world, JobId id, const Job& job) {
-  world.index.lanes.remove(job.pools, id);
+  world.index.lanes.remove(job.pools, job.limit, id);
 }
 
 JobState waiting_state(const World& world, const Job& job) {

@@ -19,17 +19,21 @@ class Lanes {
     Waiting waiting;
   };
 
+  Lanes() = default;
+  explicit Lanes(QueueOrder order) : order_(order) {}
+
   void insert(PoolSet pools, const WaitingJob& job) {
     auto lane = place(pools);
-    if (lane == lanes_.end() || lane->pools != pools) lane = lanes_.insert(lane, {pools, {}});
+    if (lane == lanes_.end() || lane->pools != pools)
+      lane = lanes_.insert(lane, {pools, Waiting(order_)});
     lane->waiting.insert(job);
     ++size_;
     if (!std::has_single_bit(pools.bits)) ++choosing_;
   }
-  void remove(PoolSet pools, JobId job) {  // must be there
+  void remove(PoolSet pools, Span limit, JobId job) {  // must be there
     const auto lane = place(pools);
     TENBIN_ASSERT(lane != lanes_.end() && lane->pools == pools);
-    lane->waiting.remove(job);
+    lane->waiting.remove(turn_of(order_, limit, job));
     --size_;
     if (!std::has_single_bit(pools.bits)) --choosing_;
     // A few empty ones are kept for the next job; many would slow every pass.
@@ -40,6 +44,7 @@ class Lanes {
     return lane != lanes_.end() && lane->pools == pools ? &lane->waiting : nullptr;
   }
 
+  QueueOrder order() const { return order_; }
   std::uint64_t size() const { return size_; }          // jobs
   std::uint64_t choosing() const { return choosing_; }  // jobs with a choice of pools
   auto begin() const { return lanes_.begin(); }
@@ -51,6 +56,7 @@ class Lanes {
     return std::ranges::lower_bound(lanes_, pools, {}, &Lane::pools);
   }
 
+  QueueOrder order_ = QueueOrder::fifo;
   std::vector<Lane> lanes_;  // by pools
   std::uint64_t size_ = 0, choosing_ = 0;
 };

@@ -3,6 +3,7 @@
 #include "core/fleet/fragment.h"
 #include "core/fleet/room.h"
 #include "core/handlers.h"
+#include "core/jobs/line.h"
 
 namespace tenbin {
 
@@ -20,6 +21,12 @@ Decision decide(const World& world, const Asked&, const SetPolicy& c, Instant, F
 
 void evolve(World& world, const PolicySet& e, Instant) {
   world.policy = e.policy;
+  if (world.index.lanes.order() != e.policy.order) {
+    world.index.lanes = Lanes(e.policy.order);
+    world.jobs.each([&](JobId id, const Job& job) {
+      if (job.state == JobState::queued) enqueue(world, id, job);
+    });
+  }
   world.targets.assign(e.targets.begin(), e.targets.end());
   world.index.placements.forget();
   world.pools.each([&](PoolId id, const Pool&) {

@@ -24,6 +24,8 @@ struct Lane {
   PoolSet pools;
   const Waiting* waiting = nullptr;
   const WaitingJob* next = nullptr;
+
+  Turn turn() const { return waiting->turn_of(*next); }
 };
 
 /// One way to start a job.
@@ -82,8 +84,8 @@ class Pass {
   Pass(const World& world, PlacementMemo& memo, Instant now, Facts& facts)
       : world_(world), memo_(memo), now_(now), facts_(facts) {}
 
-  /// Jobs up to this one would be refused if they were looked at.
-  void refused_up_to(JobId job) { refused_ = job; }
+  /// Jobs up to this turn would be refused if they were looked at.
+  void refused_up_to(Turn turn) { refused_ = turn; }
   /// A promise that holds, or will once what was added is true, and the pools among which it is
   /// the best.
   struct Checked {
@@ -111,8 +113,9 @@ class Pass {
         continue;
       }
       const JobId id = lane->next->job;
+      const Turn turn = lane->turn();
       const Job& job = world_.jobs.at(id);
-      if (id > refused_ && start(id, job, open)) return true;
+      if (turn > refused_ && start(id, job, open)) return true;
       if (!open.empty()) {
         // Where it could not pay, it waits for nothing and holds up nobody.
         const PoolSet wanted = payable(job, open);
@@ -122,7 +125,7 @@ class Pass {
           return true;
         }
       }
-      advance(*lane, id);
+      advance(*lane, turn);
     }
     return false;
   }
@@ -142,15 +145,15 @@ class Pass {
   Lane* first_lane() {
     Lane* first = nullptr;
     for (Lane& lane : lanes_) {
-      if (lane.next && (!first || lane.next->job < first->next->job)) first = &lane;
+      if (lane.next && (!first || lane.turn() < first->turn())) first = &lane;
     }
     return first;
   }
 
   // Jobs behind a blocked one are looked at only where they may pass it.
-  void advance(Lane& lane, JobId id) {
+  void advance(Lane& lane, Turn turn) {
     if ((lane.pools.bits & ~closed_.bits) != 0) {
-      lane.next = lane.waiting->after(id);
+      lane.next = lane.waiting->after(turn);
       return;
     }
     if (world_.policy.backfill == Backfill::none) {
@@ -159,12 +162,13 @@ class Pass {
     }
     // Mostly nobody comes even near to what the pools have free; if somebody does, where the
     // promises lie has to be looked at.
-    const JobId after = std::max(id, refused_);
+    const Turn after = std::max(turn, refused_);
     open_windows(lane.pools, Look::at_room);
     lane.next = lane.waiting->next_match(after, windows_.span());
     if (!lane.next || rough_.empty()) return;
     open_windows(lane.pools, Look::at_promised_nodes);
-    lane.next = lane.waiting->next_match(JobId{lane.next->job.value - 1}, windows_.span());
+    const Turn near = lane.turn();  // it is looked at again
+    lane.next = lane.waiting->next_match({near.rank, JobId{near.job.value - 1}}, windows_.span());
   }
 
   // Where jobs may pass the blocked ones in `pools`; the same for a whole step.
@@ -349,7 +353,7 @@ class Pass {
   Instant now_;
   Facts& facts_;
   std::optional<Forecaster> forecaster_;
-  JobId refused_;
+  Turn refused_;
   PoolSet closed_;
   SmallVector<Checked, 4> checked_;
   SmallVector<Lane, 4> lanes_;
@@ -378,7 +382,7 @@ void schedule(World& world, Instant now, Facts& facts) {
 
   Pass pass(world, index.placements, now,
             facts);  // each step is blank but for its memory and what was refused
-  if (plain) pass.refused_up_to(index.rested);
+  if (plain && world.policy.order == QueueOrder::fifo) pass.refused_up_to({0, index.rested});
   for (std::size_t next = facts.size();;) {
     const bool more = pass.step();
     const auto keep_checked = [&](bool moved) {
@@ -393,10 +397,10 @@ void schedule(World& world, Instant now, Facts& facts) {
     if (!more) break;
     // Within a pass room only goes, so whoever was refused before the one that started is refused
     // again; unless it had a promise, or broke one.
-    JobId refused;
+    Turn refused;
     if (const auto* e = std::get_if<JobStarted>(&facts[next]); e && plain) {
       const Job& job = world.jobs.at(e->job);
-      if (!job.promised && !job.array) refused = e->job;
+      if (!job.promised && !job.array) refused = turn_of(world.policy.order, job.limit, e->job);
     }
     for (; next < facts.size(); ++next) {
       record(world, facts[next], now);
@@ -414,7 +418,7 @@ void schedule(World& world, Instant now, Facts& facts) {
 JobId rested_behind(const World& world, JobId rested, const JobQueued& e) {
   if (world.policy.backfill != Backfill::none || rested.value + 1 != e.job.value) return rested;
   const Waiting* lane = world.index.lanes.find(e.pools);
-  return lane && lane->size() > 1 ? e.job : rested;
+  return lane && lane->size() > 1 && lane->head()->job != e.job ? e.job : rested;
 }
 
 void evolve(World& world, const PromiseMoved& e, Instant) {

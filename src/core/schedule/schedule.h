@@ -9,10 +9,10 @@ namespace tenbin {
 /// its place lets go of credit that has expired), or false when nothing is left to do. It keeps no
 /// state of its own: asking again after `record` gives the next step.
 ///
-/// First come, first served, in order of submission. A job that does not fit closes the pools that
-/// it permits to later jobs; with EASY backfill it is promised the earliest expected start in one
-/// of them instead, and later jobs may pass it there if that start is not delayed. (EASY: Mu'alem
-/// and Feitelson, IEEE TPDS 12(6), 2001.)
+/// In the order of the policy: first come, first served, or the shortest limit first. A job that
+/// does not fit closes the pools that it permits to later jobs; with EASY backfill it is promised
+/// the earliest expected start in one of them instead, and later jobs may pass it there if that
+/// start is not delayed. (EASY: Mu'alem and Feitelson, IEEE TPDS 12(6), 2001.)
 ///
 /// Cost: the number of distinct sets of permitted pools, times finding room; backfill candidates
 /// are found by index.

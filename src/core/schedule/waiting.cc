@@ -17,7 +17,7 @@ constexpr std::uint32_t class_floor_milli(std::size_t size_class) {
 
 }  // namespace
 
-Waiting::Waiting(const Waiting& other) : size_(other.size_) {
+Waiting::Waiting(const Waiting& other) : size_(other.size_), ranks_(other.ranks_) {
   for (const auto& super : other.supers_) {
     auto copy = std::make_unique<Super>();
     copy->begin = super->begin;
@@ -160,11 +160,8 @@ void Waiting::insert(const WaitingJob& job) {
   const std::size_t c = class_of(job.gpus_milli);
   const auto lower = [&](Least& least) { least[c] = std::min(least[c], coarse(job.limit)); };
 
-  const bool at_end = size_ == 1 || [&] {
-    const Super& last = *supers_.back();
-    const Block& block = *last.blocks[last.end - 1];
-    return block.entries[block.end - 1].job < job.job;
-  }();
+  const Turn turn = turn_of(job);
+  const bool at_end = size_ == 1 || last_of(*supers_.back()) < turn;
   if (at_end) {
     if (supers_.empty() || supers_.back()->blocks[supers_.back()->end - 1]->end == fanout) {
       open_block_at_end();
@@ -176,12 +173,10 @@ void Waiting::insert(const WaitingJob& job) {
     lower(super.least);
     return;
   }
-  // Somewhere inside: a job that lost its node comes back to its old place.
-  const auto block_last = [](const Block& block) { return block.entries[block.end - 1].job; };
-  std::size_t s = 0;
-  while (block_last(*supers_[s]->blocks[supers_[s]->end - 1]) < job.job) ++s;
-  std::size_t b = supers_[s]->begin;
-  while (block_last(*supers_[s]->blocks[b]) < job.job) ++b;
+  // Somewhere inside: a job that lost its node comes back to its old place, a short one goes ahead.
+  const auto s = static_cast<std::size_t>(super_of(turn) - supers_.cbegin());
+  const auto b =
+      static_cast<std::size_t>(block_of(*supers_[s], turn) - supers_[s]->blocks.cbegin());
   Block* block = supers_[s]->blocks[b].get();
   if (block->end - block->begin == static_cast<int>(fanout)) {
     split(s, b);
@@ -196,8 +191,8 @@ void Waiting::insert(const WaitingJob& job) {
     block->begin = 0;
   }
   std::size_t i = block->begin;
-  while (block->entries[i].job < job.job) ++i;
-  TENBIN_ASSERT(block->entries[i].job != job.job);
+  while (turn_of(block->entries[i]) < turn) ++i;
+  TENBIN_ASSERT(turn_of(block->entries[i]) != turn);
   std::copy_backward(block->entries.begin() + static_cast<std::ptrdiff_t>(i),
                      block->entries.begin() + block->end, block->entries.begin() + block->end + 1);
   block->entries[i] = job;
@@ -206,11 +201,22 @@ void Waiting::insert(const WaitingJob& job) {
   lower(supers_[s]->least);
 }
 
-void Waiting::remove(JobId job) {
+std::vector<std::unique_ptr<Waiting::Super>>::const_iterator Waiting::super_of(Turn turn) const {
+  return std::ranges::partition_point(supers_,
+                                      [&](const auto& super) { return last_of(*super) < turn; });
+}
+
+std::array<std::unique_ptr<Waiting::Block>, Waiting::fanout>::const_iterator Waiting::block_of(
+    const Super& super, Turn turn) const {
+  return std::partition_point(super.blocks.begin() + super.begin, super.blocks.begin() + super.end,
+                              [&](const auto& block) { return last_of(*block) < turn; });
+}
+
+void Waiting::remove(Turn turn) {
   if (size_ == 1) {  // the last one's block stays for the next
     Super& super = *supers_.front();
     Block& block = *super.blocks[super.begin];
-    TENBIN_ASSERT(block.entries[block.begin].job == job);
+    TENBIN_ASSERT(turn_of(block.entries[block.begin]) == turn);
     super.leasts[super.begin] = super.least = empty_least();
     block.begin = block.end = 0;
     size_ = 0;
@@ -218,24 +224,20 @@ void Waiting::remove(JobId job) {
   }
   auto s = supers_.begin();
   auto b = (*s)->blocks.begin() + (*s)->begin;
-  if (job > (*b)->entries[(*b)->end - 1].job) {  // not in the first block, where most leave from
-    s = std::ranges::lower_bound(supers_, job, {}, [](const std::unique_ptr<Super>& super) {
-      const Block& last = *super->blocks[super->end - 1];
-      return last.entries[last.end - 1].job;
-    });
+  if (turn > last_of(**b)) {  // not in the first block, where most leave from
+    s += super_of(turn) - supers_.cbegin();
     TENBIN_ASSERT(s != supers_.end());
-    b = std::ranges::lower_bound(
-        (*s)->blocks.begin() + (*s)->begin, (*s)->blocks.begin() + (*s)->end, job, {},
-        [](const std::unique_ptr<Block>& block) { return block->entries[block->end - 1].job; });
+    b = (*s)->blocks.begin() + (block_of(**s, turn) - (*s)->blocks.cbegin());
     TENBIN_ASSERT(b != (*s)->blocks.begin() + (*s)->end);
   }
   Super& super = **s;
   Block& block = **b;
   auto e = block.entries.begin() + block.begin;
-  if (e->job != job) {  // not the head of its block, which it mostly is
-    e = std::ranges::lower_bound(e, block.entries.begin() + block.end, job, {}, &WaitingJob::job);
+  if (e->job != turn.job) {  // not the head of its block, which it mostly is
+    e = std::partition_point(e, block.entries.begin() + block.end,
+                             [&](const WaitingJob& entry) { return turn_of(entry) < turn; });
   }
-  TENBIN_ASSERT(e != block.entries.begin() + block.end && e->job == job);
+  TENBIN_ASSERT(e != block.entries.begin() + block.end && turn_of(*e) == turn);
 
   --size_;
   const std::size_t c = class_of(e->gpus_milli);
@@ -282,33 +284,33 @@ void Waiting::remove(JobId job) {
   super.least[c] = least;
 }
 
-const WaitingJob* Waiting::after(JobId job) const {
+const WaitingJob* Waiting::after(Turn turn) const {
   static constexpr Window all{Gpus{INT64_MAX}, Span{INT64_MAX}, Gpus{INT64_MAX}};
-  return next_match(job, {&all, 1});
+  return next_match(turn, {&all, 1});
 }
 
-const WaitingJob* Waiting::next_match(JobId job, std::span<const Window> windows) const {
+const WaitingJob* Waiting::next_match(Turn turn, std::span<const Window> windows) const {
   if (size_ == 0) return nullptr;
   const auto let_in = [&](const WaitingJob& entry) {
     return std::ranges::any_of(windows, [&](const Window& w) { return w.lets_in(entry); });
   };
   // Mostly the few that came last are the ones in question.
   const Block& back = last_block(*supers_.back());
-  if (std::size_t i = back.end; back.entries[i - 1].job <= job) {
+  if (std::size_t i = back.end; turn_of(back.entries[i - 1]) <= turn) {
     return nullptr;
-  } else if (back.entries[back.begin].job > job) {
+  } else if (turn_of(back.entries[back.begin]) > turn) {
     // Further up.
   } else {
-    while (back.entries[i - 1].job > job) --i;
+    while (turn_of(back.entries[i - 1]) > turn) --i;
     for (; i < back.end; ++i) {
       if (let_in(back.entries[i])) return &back.entries[i];
     }
     return nullptr;
   }
   const Least bounds = bounds_of(windows);
-  // The superblock, the block and the entry after `job`; from there on all of them.
+  // The superblock, the block and the entry after `turn`; from there on all of them.
   auto s = std::ranges::partition_point(supers_,
-                                        [&](const auto& super) { return last_of(*super) <= job; });
+                                        [&](const auto& super) { return last_of(*super) <= turn; });
   bool first = true;
   for (; s != supers_.end(); ++s, first = false) {
     const Super& super = **s;
@@ -316,15 +318,14 @@ const WaitingJob* Waiting::next_match(JobId job, std::span<const Window> windows
     const auto end = super.blocks.begin() + super.end;
     auto b = super.blocks.begin() + super.begin;
     if (first) {
-      b = std::partition_point(
-          b, end, [&](const auto& block) { return block->entries[block->end - 1].job <= job; });
+      b = std::partition_point(b, end, [&](const auto& block) { return last_of(*block) <= turn; });
     }
     for (bool inside = first; b != end; ++b, inside = false) {
       if (!any_below(super.leasts[static_cast<std::size_t>(b - super.blocks.begin())], bounds))
         continue;
       const Block& block = **b;
       std::size_t i = block.begin;
-      while (inside && block.entries[i].job <= job) ++i;
+      while (inside && turn_of(block.entries[i]) <= turn) ++i;
       for (; i < block.end; ++i) {
         if (let_in(block.entries[i])) return &block.entries[i];
       }

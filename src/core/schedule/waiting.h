@@ -10,6 +10,17 @@
 
 namespace tenbin {
 
+/// Where a job stands in the queue: by rank, then first come, first served.
+struct Turn {
+  std::int64_t rank = 0;
+  JobId job;
+
+  constexpr auto operator<=>(const Turn&) const = default;
+};
+constexpr Turn turn_of(QueueOrder order, Span limit, JobId job) {
+  return {order == QueueOrder::sjf ? limit.count : 0, job};
+}
+
 /// One job that waits, as far as backfill needs to know it.
 struct WaitingJob {
   JobId job;
@@ -35,9 +46,9 @@ struct Window {
   }
 };
 
-/// Jobs that wait, in id order, with an index that finds the next one small or short enough without
-/// a scan: blocks of up to 64, each with the least limit for each power-of-two size, and blocks of
-/// up to 64 blocks with the same above them.
+/// Jobs that wait, in the order of their turns, with an index that finds the next one small or
+/// short enough without a scan: blocks of up to 64, each with the least limit for each power-of-two
+/// size, and blocks of up to 64 blocks with the same above them.
 ///
 /// Cost: push, remove and look-up touch one block and one superblock (64 entries each) and a binary
 /// search; `next_match` enters only blocks that hold a candidate by size and limit.
@@ -46,13 +57,14 @@ struct Window {
 class Waiting {
  public:
   Waiting() = default;
+  explicit Waiting(QueueOrder order) : ranks_(order == QueueOrder::sjf ? -1 : 0) {}
   Waiting(Waiting&&) noexcept = default;
   Waiting& operator=(Waiting&&) noexcept = default;
   Waiting(const Waiting& other);
   Waiting& operator=(const Waiting& other);
 
   void insert(const WaitingJob& job);  // anywhere; at the end is fastest
-  void remove(JobId job);              // must be there
+  void remove(Turn turn);              // must be there
 
   bool empty() const { return size_ == 0; }
   std::uint64_t size() const { return size_; }
@@ -61,10 +73,11 @@ class Waiting {
     const Block& block = *supers_.front()->blocks[supers_.front()->begin];
     return &block.entries[block.begin];
   }
-  /// The first job with an id above `job`, or null.
-  const WaitingJob* after(JobId job) const;
-  /// The first job with an id above `job` that one of `windows` lets in, or null.
-  const WaitingJob* next_match(JobId job, std::span<const Window> windows) const;
+  Turn turn_of(const WaitingJob& job) const { return {job.limit.count & ranks_, job.job}; }
+  /// The first job whose turn comes after `turn`, or null.
+  const WaitingJob* after(Turn turn) const;
+  /// The first job whose turn comes after `turn` that one of `windows` lets in, or null.
+  const WaitingJob* next_match(Turn turn, std::span<const Window> windows) const;
 
   template <class Visit>  // visit(job) -> bool: go on
   void each(Visit&& visit) const {
@@ -102,10 +115,12 @@ class Waiting {
     return least;
   }
   static const Block& last_block(const Super& super) { return *super.blocks[super.end - 1]; }
-  static JobId last_of(const Super& super) {
-    const Block& last = last_block(super);
-    return last.entries[last.end - 1].job;
-  }
+  Turn last_of(const Block& block) const { return turn_of(block.entries[block.end - 1]); }
+  Turn last_of(const Super& super) const { return last_of(last_block(super)); }
+  // The first that ends at `turn` or after it.
+  std::vector<std::unique_ptr<Super>>::const_iterator super_of(Turn turn) const;
+  std::array<std::unique_ptr<Block>, fanout>::const_iterator block_of(const Super& super,
+                                                                      Turn turn) const;
   static std::size_t class_of(std::uint32_t gpus_milli);
   static std::uint32_t coarse(Span limit) { return static_cast<std::uint32_t>(limit.count >> 4); }
   static Least bounds_of(std::span<const Window> windows);
@@ -123,6 +138,7 @@ class Waiting {
   std::unique_ptr<Super> spare_super_;
   std::unique_ptr<Block> spare_block_;
   std::uint64_t size_ = 0;
+  std::int64_t ranks_ = 0;  // -1: the limit is the rank; 0: nobody has one
 };
 
 }  // namespace tenbin

@@ -10,7 +10,7 @@
 namespace tenbin {
 namespace {
 
-using Oracle = std::map<JobId, WaitingJob>;
+using Oracle = std::map<Turn, WaitingJob>;
 
 bool lets_in(std::span<const Window> windows, const WaitingJob& job) {
   for (const Window& w : windows) {
@@ -21,9 +21,9 @@ bool lets_in(std::span<const Window> windows, const WaitingJob& job) {
   return false;
 }
 
-JobId scan(const Oracle& oracle, JobId after, std::span<const Window> windows) {
+JobId scan(const Oracle& oracle, Turn after, std::span<const Window> windows) {
   for (auto it = oracle.upper_bound(after); it != oracle.end(); ++it) {
-    if (lets_in(windows, it->second)) return it->first;
+    if (lets_in(windows, it->second)) return it->second.job;
   }
   return {};
 }
@@ -63,29 +63,31 @@ TEST_CASE("the next job that may pass a blocked one") {
   queue.insert({JobId{4}, Span{1'800'000}, 4'000});  // ends in time
   const Window window{Gpus{8'000}, Span{3'600'000}, Gpus{2'000}};
   CHECK(id_of(queue.head()) == JobId{1});
-  CHECK(id_of(queue.next_match(JobId{1}, {&window, 1})) == JobId{3});
-  CHECK(id_of(queue.next_match(JobId{3}, {&window, 1})) == JobId{4});
-  CHECK(id_of(queue.next_match(JobId{4}, {&window, 1})) == JobId{});
-  CHECK(id_of(queue.after(JobId{1})) == JobId{2});
+  CHECK(id_of(queue.next_match({0, JobId{1}}, {&window, 1})) == JobId{3});
+  CHECK(id_of(queue.next_match({0, JobId{3}}, {&window, 1})) == JobId{4});
+  CHECK(id_of(queue.next_match({0, JobId{4}}, {&window, 1})) == JobId{});
+  CHECK(id_of(queue.after({0, JobId{1}})) == JobId{2});
   const Window crumbs{.free = Gpus{8'000}, .window = Span{3'600'000}, .on_node = Gpus{3'000}};
   queue.insert({JobId{5}, Span{1'800'000}, 4'000, 4'000});  // on one node, and none has so many
   queue.insert({JobId{6}, Span{1'800'000}, 4'000, 2'000});  // on two
-  CHECK(id_of(queue.next_match(JobId{4}, {&crumbs, 1})) == JobId{6});
+  CHECK(id_of(queue.next_match({0, JobId{4}}, {&crumbs, 1})) == JobId{6});
 }
 
 // Method: jobs come at the end, go from the head and from the middle, and come back to their old
 // places, as when a node is lost; every answer against std::map and a linear scan.
-void one_history(std::uint64_t seed, int steps, std::size_t crowd) {
+void one_history(QueueOrder order, std::uint64_t seed, int steps, std::size_t crowd) {
   CAPTURE(seed);
+  CAPTURE(name_of(order));
   Rng rng{seed};
-  Waiting queue;
+  Waiting queue(order);
+  const auto turn = [&](const WaitingJob& job) { return turn_of(order, job.limit, job.job); };
   Oracle oracle;
   std::vector<WaitingJob> started;
   std::uint64_t next = 0;
   const auto check_all = [&](const Waiting& q) {
     auto expected = oracle.begin();
     q.each([&](const WaitingJob& job) {
-      REQUIRE(job.job == (expected++)->first);
+      REQUIRE(queue.turn_of(job) == (expected++)->first);
       return true;
     });
     REQUIRE(expected == oracle.end());
@@ -103,23 +105,24 @@ void one_history(std::uint64_t seed, int steps, std::size_t crowd) {
         ++next;
       }
       queue.insert(job);
-      oracle.emplace(job.job, job);
+      oracle.emplace(turn(job), job);
     } else {
       auto gone = oracle.begin();
       if (rng.chance(600'000)) {
-        gone = oracle.lower_bound(JobId{rng.below(next + 1)});
-        if (gone == oracle.end()) gone = oracle.begin();
+        gone = std::next(oracle.begin(), static_cast<std::ptrdiff_t>(rng.below(oracle.size())));
       }
       queue.remove(gone->first);
       if (started.size() < 1'000) started.push_back(gone->second);
       oracle.erase(gone);
     }
     REQUIRE(queue.size() == oracle.size());
-    REQUIRE(id_of(queue.head()) == (oracle.empty() ? JobId{} : oracle.begin()->first));
+    REQUIRE(id_of(queue.head()) == (oracle.empty() ? JobId{} : oracle.begin()->second.job));
     if (step % 16 == 0) {
       const std::array<Window, 2> windows{any_window(rng), any_window(rng)};
       const std::span<const Window> some{windows.data(), 1 + rng.below(2)};
-      const JobId after{rng.below(next + 1)};
+      const Turn after{
+          order == QueueOrder::sjf ? static_cast<std::int64_t>(rng.below(4'000'000)) : 0,
+          JobId{rng.below(next + 1)}};
       REQUIRE(id_of(queue.next_match(after, some)) == scan(oracle, after, some));
     }
     if (step % 10'000 == 0) {
@@ -132,10 +135,12 @@ void one_history(std::uint64_t seed, int steps, std::size_t crowd) {
   check_all(queue);
 }
 
-TEST_CASE("the queue is a map in id order, found by size and limit") {
-  one_history(1, 100'000, 300);
-  one_history(2, 60'000, 10'000);
-  for (std::uint64_t seed = 3; seed < 30; ++seed) one_history(seed, 1'000, seed);
+TEST_CASE("the queue is a map in the order of turns, found by size and limit") {
+  for (const QueueOrder order : {QueueOrder::fifo, QueueOrder::sjf}) {
+    one_history(order, 1, 100'000, 300);
+    one_history(order, 2, 60'000, 10'000);
+    for (std::uint64_t seed = 3; seed < 30; ++seed) one_history(order, seed, 1'000, seed);
+  }
 }
 
 TEST_CASE("a queue that is emptied and filled again is as new") {
@@ -143,13 +148,12 @@ TEST_CASE("a queue that is emptied and filled again is as new") {
   const Window window{Gpus{8'000}, Span{1'000}, Gpus{0}};
   for (std::uint64_t id = 1; id <= 10'000; ++id) {
     queue.insert({JobId{id}, Span{16}, 1'000});
-    REQUIRE(id_of(queue.next_match(JobId{}, {&window, 1})) == JobId{id});
-    queue.remove(JobId{id});
+    REQUIRE(id_of(queue.next_match(Turn{}, {&window, 1})) == JobId{id});
+    queue.remove({0, JobId{id}});
     REQUIRE(queue.head() == nullptr);
     queue.insert({JobId{id}, Span{1'000'000}, 1'000});
-    REQUIRE(queue.next_match(JobId{}, {&window, 1}) ==
-            nullptr);  // nothing is left of the short one
-    queue.remove(JobId{id});
+    REQUIRE(queue.next_match(Turn{}, {&window, 1}) == nullptr);  // nothing is left of the short one
+    queue.remove({0, JobId{id}});
   }
   CHECK(queue.bytes() < 4'096);  // one block stays for the next
 }
