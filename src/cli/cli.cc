@@ -98,6 +98,7 @@ constexpr Command all_commands[] = {
     {"trace generate", Group::twin, Phrase::trace_generate_about, trace_generate},
     {"replay", Group::twin, Phrase::replay_about, replay},
     {"pack", Group::twin, Phrase::pack_about, pack},
+    {"model tiny", Group::tool, Phrase::model_tiny_about, model_tiny},
     {"context list", Group::tool, Phrase::context_list_about, context_list},
     {"context show", Group::tool, Phrase::context_show_about, context_show},
     {"context add", Group::tool, Phrase::context_add_about, context_add},

@@ -90,6 +90,9 @@ Outcome<int> trace_sample(Context& context, const Words& words);
 Outcome<int> trace_filter(Context& context, const Words& words);
 Outcome<int> trace_generate(Context& context, const Words& words);
 
+// Models for tests.
+Outcome<int> model_tiny(Context& context, const Words& words);
+
 // This tool itself.
 Outcome<int> completion(Context& context, const Words& words);
 Outcome<int> man(Context& context, const Words& words);

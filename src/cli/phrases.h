@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "cli/job_phrases.h"
+#include "cli/model_phrases.h"
 #include "cli/pack_phrases.h"
 #include "cli/replay_phrases.h"
 #include "cli/trace_phrases.h"
@@ -450,7 +451,7 @@ enum class Language : std::uint8_t { english, japanese };
 enum class Phrase : std::uint16_t {
   TENBIN_PHRASES(TENBIN_PHRASE_NAME) TENBIN_JOB_PHRASES(TENBIN_PHRASE_NAME)
       TENBIN_TRACE_PHRASES(TENBIN_PHRASE_NAME) TENBIN_REPLAY_PHRASES(TENBIN_PHRASE_NAME)
-          TENBIN_PACK_PHRASES(TENBIN_PHRASE_NAME)
+          TENBIN_PACK_PHRASES(TENBIN_PHRASE_NAME) TENBIN_MODEL_PHRASES(TENBIN_PHRASE_NAME)
 };
 #undef TENBIN_PHRASE_NAME
 
@@ -462,7 +463,7 @@ struct PhraseText {
 inline constexpr auto phrase_table = std::to_array<PhraseText>(
     {TENBIN_PHRASES(TENBIN_PHRASE_TEXT) TENBIN_JOB_PHRASES(TENBIN_PHRASE_TEXT)
          TENBIN_TRACE_PHRASES(TENBIN_PHRASE_TEXT) TENBIN_REPLAY_PHRASES(TENBIN_PHRASE_TEXT)
-             TENBIN_PACK_PHRASES(TENBIN_PHRASE_TEXT)});
+             TENBIN_PACK_PHRASES(TENBIN_PHRASE_TEXT) TENBIN_MODEL_PHRASES(TENBIN_PHRASE_TEXT)});
 #undef TENBIN_PHRASE_TEXT
 
 constexpr std::string_view text_of(Phrase phrase, Language language) {
