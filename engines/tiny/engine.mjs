@@ -2,7 +2,7 @@
 // docs/engines.md asks of any engine, in one file.
 //
 //   node engine.mjs --model FILE.gguf [--port N] [--slots N] [--ctx N] [--queue N] [--threads N]
-//                   [--name NAME] [--log FILE]
+//                   [--name NAME] [--template FILE] [--log FILE]
 //
 // Loopback only; the port is $TENBIN_PORT if it is not given, 0 is any that is free. The first line
 // on standard output says where it listens; then, or in --log, there is one line of JSON for every
@@ -17,6 +17,7 @@ const {values: flags} = parseArgs({
   options: {
     model: {type: "string"},
     name: {type: "string"},
+    template: {type: "string"},
     log: {type: "string"},
     port: {type: "string", default: process.env.TENBIN_PORT ?? "0"},
     slots: {type: "string", default: "2"},
@@ -33,6 +34,10 @@ const whole = (name, least, most) => {
 };
 const port = whole("port", 0, 65535), slotCount = whole("slots", 1, 64), contextSize = whole("ctx", 64, 1048576);
 const queueLimit = whole("queue", 0, 100000), threads = whole("threads", 0, 256);
+if (flags.template && !fs.existsSync(flags.template)) {
+  console.error(`engine: no file ${flags.template}; --template takes a file with a chat template in Jinja`);
+  process.exit(2);
+}
 if (!flags.model || !fs.existsSync(flags.model)) {
   console.error(`engine: ${flags.model ? `no file ${flags.model}` : "which model? --model FILE.gguf"}; ` +
                 "`tenbin model tiny --out tiny.gguf` writes one");
@@ -57,6 +62,9 @@ const bad = (message, param, code = "invalid_request") => new Refusal(400, code,
 
 // ---- the model ----
 
+/// Of conversations, for models that were not made for any.
+const plainForm = "{% for m in messages %}{{ m['role'] }}: {{ m['content'] }}\n{% endfor %}assistant:";
+
 async function load() {
   const {getLlama, LlamaLogLevel} = await import("node-llama-cpp");
   const {Template} = await import("@huggingface/jinja");
@@ -66,11 +74,12 @@ async function load() {
   const context = await model.createContext({contextSize: perSlot, sequences: slotCount, threads});
   const slots = Array.from({length: slotCount}, () => ({sequence: context.getSequence(), free: true}));
   const metadata = model.fileInfo.metadata;
-  const template = metadata.tokenizer?.chat_template;
+  const template = flags.template ? fs.readFileSync(flags.template, "utf8") : metadata.tokenizer?.chat_template;
   engine = {
     llama, model, context, slots, perSlot, embedding: null,
     name: flags.name ?? metadata.general?.name ?? "model",
-    template: template ? new Template(template) : null,
+    template: new Template(template ?? plainForm),
+    stops: template ? [] : ["\nuser:"],
     // The vocabulary may ask for a token that begins every prompt.
     start: metadata.tokenizer?.ggml?.add_bos_token === false ? null : model.tokens.bos,
   };
@@ -96,7 +105,6 @@ function contentOf(message, at) {
 function tokensOfChat(messages) {
   if (!Array.isArray(messages) || messages.length === 0) throw bad("messages must be a list of at least one", "messages");
   const {model, template, start} = engine;
-  if (!template) throw bad("this model has no form for conversations; use /v1/completions", "model", "no_chat_template");
   const texts = messages.map(contentOf);
   const mark = (i) => `\uE000${i}\uE001`;
   const render = (contents) => template.render({
@@ -189,6 +197,7 @@ function settingsOf(q, input) {
   if (asked !== undefined && asked !== null && !(Number.isInteger(asked) && asked >= 1)) throw bad("max_tokens must be a whole number of at least 1", "max_tokens");
   const stops = q.stop === undefined || q.stop === null ? [] : [q.stop].flat();
   if (stops.length > 16 || !stops.every((s) => typeof s === "string" && s !== "")) throw bad("stop must be a text, or a list of at most 16", "stop");
+  if (q.messages) stops.push(...engine.stops);
   const n = number(q, "n", 1, 16, 1);
   if (!Number.isInteger(n)) throw bad("n must be a whole number", "n");
   const penalty = number(q, "frequency_penalty", -2, 2, 0), presence = number(q, "presence_penalty", -2, 2, 0);

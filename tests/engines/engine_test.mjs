@@ -213,8 +213,18 @@ const cases = {
     assert.equal(await engine.stop(), 0);
   },
 
+  async "a model's form of conversations can be another one"() {
+    const form = `${folder}/form.jinja`;
+    fs.writeFileSync(form, "{% for m in messages %}[{{ m['role'] }}] {{ m['content'] | trim }}{% endfor %}");
+    const engine = await Engine.start(fixed, "--template", form);
+    const count = async (content) => (await (await engine.post("/tokenize", {messages: [{role: "user", content}]})).json()).count;
+    assert.equal(await count("字字字") - await count("字"), 2);
+    assert.equal((await (await engine.ask({})).json()).choices[0].message.content, fixed.reply);
+    assert.equal(await engine.stop(), 0);
+  },
+
   async "bad flags end it with a word"() {
-    for (const flags of [["--model", folder + "/none.gguf"], ["--model", fixed.file, "--slots", "0"]]) {
+    for (const flags of [["--model", folder + "/none.gguf"], ["--model", fixed.file, "--slots", "0"], ["--model", fixed.file, "--template", folder + "/none"]]) {
       const ended = spawn(program, flags, {stdio: "ignore"});
       assert.equal(await new Promise((resolve) => ended.on("exit", resolve)), 2);
     }
