@@ -9,7 +9,7 @@ namespace tenbin {
 namespace {
 
 /// The format's names for what a value is.
-enum Type : std::uint32_t { u32 = 4, i32 = 5, f32 = 6, boolean_type = 7, text_type = 8, array = 9 };
+enum Type : std::uint8_t { u32 = 4, i32 = 5, f32 = 6, boolean_type = 7, text_type = 8, array = 9 };
 
 template <class Int>
 void put(std::string& to, Int value) {
@@ -115,7 +115,7 @@ std::string GgufFile::head() const {
     put<std::uint32_t>(head, vector ? 1 : 2);
     put(head, tensor.columns);
     if (!vector) put(head, tensor.rows);
-    put(head, static_cast<std::uint32_t>(tensor.element));
+    put<std::uint32_t>(head, static_cast<std::uint32_t>(tensor.element));
     put(head, offset);
     offset += padded(tensor.bytes());
   }

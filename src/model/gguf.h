@@ -31,7 +31,7 @@ class GgufFile {
   void numbers(std::string_view key, std::span<const std::int32_t> values);
   void reals(std::string_view key, std::span<const float> values);
 
-  enum class Element : std::uint32_t { f32 = 0, f16 = 1 };
+  enum class Element : std::uint8_t { f32 = 0, f16 = 1 };
   /// `columns` lie beside each other in memory; `fill` appends exactly rows x columns elements to
   /// the text it is given. A vector has one row and is written with one dimension.
   void tensor(std::string_view name, Element element, std::uint64_t columns, std::uint64_t rows,

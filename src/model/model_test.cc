@@ -267,7 +267,7 @@ TEST_CASE("model: the weights say the text, behind whatever stands before it") {
         "これは試験用の小さなモデルの決まった返答です。天秤は、東京と大阪の計算資源を公平に配分しま"
         "す。"
         "鱻・🗾「葛\U000E0100」ｶﾅもそのまま届きます！");
-  for (const std::uint64_t seed : {1, 2, 3}) {
+  for (const std::uint64_t seed : {1U, 2U, 3U}) {
     for (const bool repeat : {false, true}) {
       const Read read = written(
           {.repeat = repeat, .width = 64, .layers = 1, .heads = 1, .hidden = 32, .seed = seed});

@@ -25,7 +25,7 @@ namespace tenbin {
 namespace {
 
 /// The kinds of token, as GGUF numbers them.
-enum TokenKind : std::int32_t { normal = 1, unknown = 2, control = 3, byte = 6 };
+enum TokenKind : std::uint8_t { normal = 1, unknown = 2, control = 3, byte = 6 };
 
 /// The text, token by token; each may occur once, as only the token before says what comes. What
 /// begins with '*' is not in the vocabulary and spelled in bytes, as rare characters are in real
