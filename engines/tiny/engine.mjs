@@ -1,4 +1,4 @@
-// An OpenAI-compatible server over node-llama-cpp: the engine of tests and of the demo, and what
+// An OpenAI-compatible server over node-llama-cpp: the engine of the tests, and what
 // docs/engines.md asks of any engine, in one file.
 //
 //   node engine.mjs --model FILE.gguf [--port N] [--slots N] [--ctx N] [--queue N] [--threads N]
@@ -43,7 +43,8 @@ if (!flags.model || !fs.existsSync(flags.model)) {
                 "`tenbin model tiny --out tiny.gguf` writes one");
   process.exit(2);
 }
-const log = flags.log ? fs.createWriteStream(flags.log, {flags: "a"}) : process.stdout;
+// A line is in the file before anybody can ask for the totals with it in them, whatever kills us then.
+const log = flags.log ? fs.openSync(flags.log, "a") : null;
 
 const bodyLimit = 8 << 20;
 const totals = {requests: {}, input: 0, cached: 0, computed: 0, delivered: 0, embedded: 0};
@@ -379,7 +380,8 @@ async function embed(q, request, response) {
 function record(request, line) {
   totals.requests[line.how] = (totals.requests[line.how] ?? 0) + 1;
   const name = request.headers["tenbin-request"] ?? request.headers["x-request-id"] ?? "";
-  log.write(JSON.stringify({time: new Date().toISOString(), request: name, ...line}) + "\n");
+  const text = JSON.stringify({time: new Date().toISOString(), request: name, ...line}) + "\n";
+  log === null ? process.stdout.write(text) : fs.writeSync(log, text);
 }
 function sendJson(response, status, body, headers = {}) {
   if (response.headersSent || response.destroyed) return response.end();
@@ -493,7 +495,7 @@ server.on("error", (error) => {
 function leave() {
   if (!draining || running > 0) return;
   // What was answered last is on its way still.
-  server.close(() => log.end ? (log === process.stdout ? process.exit(0) : log.end(() => process.exit(0))) : process.exit(0));
+  server.close(() => process.exit(0));
   server.closeIdleConnections();
   setTimeout(() => process.exit(0), 1000).unref();
 }

@@ -272,7 +272,7 @@ Outcome<int> apply_file(Context& context, const Words& words) {
     sent = send(context, service, std::span(*declarations).subspan(begin, end - begin), done);
     begin = end;
   }
-  print_results(context, done);
+  if (sent || !done.empty()) print_results(context, done);
   if (!sent) return std::unexpected(sent.error());
   return 0;
 }

@@ -823,6 +823,20 @@ TEST_CASE("as root, members of one project can do nothing to those of another") 
   CHECK(site.end_of(victim)->outcome == Outcome::signalled);
 }
 
+TEST_CASE("as root, what an earlier account left is not taken over, and words say what to do") {
+  if (::geteuid() != 0 || !accounts_can_have(1'879'048'192)) return;
+  Site site;
+  site.run(site.shell(one, "echo mine > kept"));
+  site.settings.project_accounts = 1'879'048'192;
+  site.return_service();
+  AttemptSpec next = site.shell({one.job, one.attempt + 1}, "cat kept");
+  next.project = 5;
+  const AttemptEnd end = site.run(next);
+  CHECK(end.outcome == Outcome::launch_failed);
+  CHECK(end.words.contains("belongs to account 65534, and the job runs as 1879048197 now"));
+  CHECK(end.words.contains("chown -R 1879048197"));
+}
+
 TEST_CASE("as root, without a usable account nothing runs") {
   if (::geteuid() != 0) return;
   for (const std::string account :

@@ -221,7 +221,10 @@ class Warden {
     const uid_t owner = as_ ? as_->uid : ::geteuid();
     if (status.st_uid == owner) return {};
     if (status.st_uid != ::geteuid())
-      return failed("the work folder " + path + " is not the job's");
+      return failed("the work folder " + path + " belongs to account " +
+                    std::to_string(status.st_uid) + ", and the job runs as " +
+                    std::to_string(owner) + " now; if that is meant, chown -R " +
+                    std::to_string(owner) + " it and what lies in it");
     if (as_ && ::fchown(fd.get(), as_->uid, as_->gid) != 0) {
       return failed(sentence("cannot give the work folder " + path + " to the job", errno));
     }

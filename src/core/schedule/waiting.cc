@@ -17,7 +17,7 @@ constexpr std::uint32_t class_floor_milli(std::size_t size_class) {
 
 }  // namespace
 
-Waiting::Waiting(const Waiting& other) : size_(other.size_), ranks_(other.ranks_) {
+Waiting::Waiting(const Waiting& other) : size_(other.size_), order_(other.order_) {
   for (const auto& super : other.supers_) {
     auto copy = std::make_unique<Super>();
     copy->begin = super->begin;

@@ -57,7 +57,7 @@ struct Window {
 class Waiting {
  public:
   Waiting() = default;
-  explicit Waiting(QueueOrder order) : ranks_(order == QueueOrder::sjf ? -1 : 0) {}
+  explicit Waiting(QueueOrder order) : order_(order) {}
   Waiting(Waiting&&) noexcept = default;
   Waiting& operator=(Waiting&&) noexcept = default;
   Waiting(const Waiting& other);
@@ -73,7 +73,7 @@ class Waiting {
     const Block& block = *supers_.front()->blocks[supers_.front()->begin];
     return &block.entries[block.begin];
   }
-  Turn turn_of(const WaitingJob& job) const { return {job.limit.count & ranks_, job.job}; }
+  Turn turn_of(const WaitingJob& job) const { return tenbin::turn_of(order_, job.limit, job.job); }
   /// The first job whose turn comes after `turn`, or null.
   const WaitingJob* after(Turn turn) const;
   /// The first job whose turn comes after `turn` that one of `windows` lets in, or null.
@@ -138,7 +138,7 @@ class Waiting {
   std::unique_ptr<Super> spare_super_;
   std::unique_ptr<Block> spare_block_;
   std::uint64_t size_ = 0;
-  std::int64_t ranks_ = 0;  // -1: the limit is the rank; 0: nobody has one
+  QueueOrder order_ = QueueOrder::fifo;
 };
 
 }  // namespace tenbin
